@@ -1,0 +1,202 @@
+// The composition root: the one file that knows every folder.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "./core/clock.ts";
+import type { Config } from "./config/schema.ts";
+import type { Account, Protocol } from "./core/account.ts";
+import { asGatewayError, faultOf, GatewayError } from "./core/errors.ts";
+import type { ClientKey } from "./core/exchange.ts";
+import type { AccountStatus, Clock, Log, Records } from "./core/ports.ts";
+import { authenticate } from "./gateway/authenticate.ts";
+import type { Settings } from "./gateway/deps.ts";
+import { createGateway, type Gateway } from "./gateway/gateway.ts";
+import { createModelList } from "./gateway/models.ts";
+import { json } from "./http/answers.ts";
+import { healthRoutes } from "./http/health.ts";
+import { modelsRoute } from "./http/models.ts";
+import { type Routes, startServer } from "./http/server.ts";
+import { createLog } from "./logs/log.ts";
+import { requestLine } from "./logs/request-line.ts";
+import { createPool, type Pool } from "./pool/pool.ts";
+import { CODECS } from "./protocols/index.ts";
+import { PROVIDERS } from "./providers/index.ts";
+import { accountOf, poolSettingsOf, secretsOf, settingsOf } from "./settings.ts";
+import { openRecords } from "./stores/sqlite.ts";
+
+/** How long clients are given to take their error events when the gateway stops. */
+const HALT_MS = 1_000;
+const SILENT: LogOutput = { write: () => {}, terminal: false };
+
+export interface AppOptions {
+  readonly config: Config;
+  /** Where log lines go; `log` takes their place in tests. */
+  readonly output?: LogOutput;
+  readonly log?: Log;
+  readonly clock?: Clock;
+  /** Instead of the SQLite file in `data_dir`. */
+  readonly records?: Records;
+}
+
+export interface LogOutput {
+  readonly write: (text: string) => void;
+  /** People read it: aligned and coloured lines instead of JSON. */
+  readonly terminal: boolean;
+}
+
+export interface App {
+  readonly url: string;
+  readonly log: Log;
+  readonly pool: { snapshot(): readonly AccountStatus[] };
+  /** Takes a new configuration into use; what is under way goes on. */
+  reload(config: Config): void;
+  /** Refuses new requests and waits for those under way, then ends the rest. */
+  drain(): Promise<void>;
+  /** Ends everything now. */
+  close(): Promise<void>;
+}
+
+export async function startApp(options: AppOptions): Promise<App> {
+  const { clock = systemClock } = options;
+  const secrets = new Set<string>();
+  const log = options.log ?? createLog({ ...(options.output ?? SILENT), wall: clock.wall, secrets });
+  const current = new Current(options.config, secrets);
+  const records = options.records ?? openFile(current.config, clock, log);
+  const accounts = current.accounts;
+  const settings = poolSettingsOf(current.config);
+  const pool = createPool({ accounts, settings, clock, random: Math.random, records, log });
+  const gateway = createGateway({
+    settings: () => current.settings,
+    clock,
+    random: Math.random,
+    pool,
+    codecs: CODECS,
+    providers: PROVIDERS,
+    records,
+    log,
+    requestLine,
+  });
+  const { host = "::", port } = current.config.listen;
+  const onError = (error: unknown): void =>
+    log({ level: "error", event: "unhandled", fields: { error: String(error) } });
+  const server = startServer({ host, port, onError, routes: routesOf({ current, pool, gateway, clock }) });
+  const ended = (withinMs: number): Promise<void> => settled(clock, () => gateway.live.size === 0, withinMs);
+  const close = async (): Promise<void> => {
+    current.draining = true;
+    for (const exchange of gateway.live) exchange.halt(stopping());
+    await ended(HALT_MS);
+    await server.stop(true);
+    pool.close();
+    records.close();
+  };
+  return {
+    url: server.url,
+    log,
+    pool: { snapshot: () => pool.status() },
+    reload(next) {
+      current.take(next);
+      pool.reload(current.accounts, poolSettingsOf(next));
+    },
+    async drain() {
+      current.draining = true;
+      await ended(current.config.shutdownGraceMs);
+      await close();
+    },
+    close,
+  };
+}
+
+/** The configuration in force. */
+class Current {
+  config: Config;
+  settings: Settings;
+  accounts: readonly Account[];
+  draining = false;
+  readonly #secrets: Set<string>;
+
+  constructor(config: Config, secrets: Set<string>) {
+    this.#secrets = secrets;
+    this.config = config;
+    this.settings = settingsOf(config);
+    this.accounts = config.accounts.map(accountOf);
+    this.take(config);
+  }
+
+  take(config: Config): void {
+    this.config = config;
+    this.settings = settingsOf(config);
+    this.accounts = config.accounts.map(accountOf);
+    for (const secret of secretsOf(config)) this.#secrets.add(secret);
+  }
+}
+
+interface Parts {
+  readonly current: Current;
+  readonly pool: Pool;
+  readonly gateway: Gateway;
+  readonly clock: Clock;
+}
+
+function routesOf({ current, pool, gateway, clock }: Parts): Routes {
+  const models = createModelList(
+    { settings: () => current.settings, clock, providers: PROVIDERS },
+    () => current.accounts,
+  );
+  const keyOf = (headers: Headers): ClientKey => authenticate(headers, current.settings.keys);
+  return {
+    exchange: (request, protocol) => {
+      if (current.draining) return Promise.resolve(refuse(stopping(), protocol));
+      return gateway.handle(request, protocol);
+    },
+    models: modelsRoute({
+      names: (headers) => models(keyOf(headers)),
+      refuse: (error, request) =>
+        refuse(error ?? new GatewayError("model_not_found", "no such model"), protocolOf(request)),
+    }),
+    ...healthRoutes({
+      accounts: () => pool.status(),
+      mayLook: (headers) => hasKey(headers) && keyOf(headers) !== undefined,
+      refuse: (error) => refuse(error, "responses"),
+      draining: () => current.draining,
+      wall: () => clock.wall(),
+    }),
+  };
+}
+
+function openFile(config: Config, clock: Clock, log: Log): Records {
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  return openRecords({ path: join(config.dataDir, "sub2api.sqlite"), clock, log });
+}
+
+function hasKey(headers: Headers): boolean {
+  return headers.has("authorization") || headers.has("x-api-key");
+}
+
+function stopping(): GatewayError {
+  return new GatewayError("shutting_down", "the gateway is shutting down", { retryAfterMs: 1_000 });
+}
+
+/** The protocol whose error shape a client of a shared route reads. */
+function protocolOf(request: Request): Protocol {
+  return request.headers.has("anthropic-version") ? "messages" : "responses";
+}
+
+/** An error outside the request line. */
+function refuse(thrown: unknown, protocol: Protocol): Response {
+  const error = asGatewayError(thrown);
+  const { wire } = CODECS[protocol];
+  const fault = faultOf(error, wire.family);
+  const headers: Record<string, string> = {};
+  if (fault.retry === false) headers["x-should-retry"] = "false";
+  if (fault.retryAfterMs !== undefined)
+    headers["retry-after"] = String(Math.ceil(fault.retryAfterMs / 1_000));
+  return json(fault.status, wire.errorBody(fault, ""), headers);
+}
+
+/** Waits until `done`, at most `withinMs`. */
+async function settled(clock: Clock, done: () => boolean, withinMs: number): Promise<void> {
+  const until = clock.now() + withinMs;
+  while (!done() && clock.now() < until) {
+    await new Promise<void>((resolve) => clock.after(20, resolve));
+  }
+}

@@ -1,0 +1,39 @@
+// The table of commands; `serve` is the default, so that a bare `-config FILE` works as it always did.
+
+import { VERSION } from "../core/version.ts";
+import * as check from "./check.ts";
+import * as init from "./init.ts";
+import { EXIT, type Io } from "./io.ts";
+import * as serve from "./serve.ts";
+
+interface Command {
+  readonly run: (args: string[], io: Io) => Promise<number>;
+  readonly does: string;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: { run: serve.run, does: "runs the gateway (the default)" },
+  init: { run: init.run, does: "writes a commented config with a fresh client key" },
+  check: { run: check.run, does: "names every problem of a config" },
+};
+
+export async function command(args: readonly string[], io: Io): Promise<number> {
+  const [first, ...rest] = args;
+  if (first === "help" || first === "--help" || first === "-h") return say(io, usage());
+  if (first === "--version" || first === "version") return say(io, `sub2api_simple ${VERSION}\n`);
+  const named = first !== undefined && !first.startsWith("-");
+  const found = named ? (Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined) : COMMANDS["serve"];
+  if (found !== undefined) return await found.run(named ? rest : [...args], io);
+  io.stderr.write(`There is no command "${first ?? ""}".\n\n${usage()}`);
+  return EXIT.usage;
+}
+
+function say(io: Io, text: string): number {
+  io.stdout.write(text);
+  return EXIT.done;
+}
+
+function usage(): string {
+  const lines = Object.entries(COMMANDS).map(([name, { does }]) => `  ${name.padEnd(8)} ${does}`);
+  return `Usage: sub2api_simple [command] [-config FILE]\n\n${lines.join("\n")}\n\nEvery command has --help.\n`;
+}

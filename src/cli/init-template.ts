@@ -1,0 +1,59 @@
+// The config that `init` writes.
+
+export type AccountChoice =
+  | { readonly kind: "anthropic" | "openai"; readonly key: string }
+  | { readonly kind: "chatgpt" };
+
+export interface TemplateValues {
+  readonly clientKey: string;
+  /** None: templates to fill in. */
+  readonly accounts: readonly AccountChoice[];
+  readonly schema?: string | undefined;
+}
+
+export function configText({ clientKey, accounts, schema }: TemplateValues): string {
+  const schemaLine = schema === undefined ? "" : `  "$schema": ${JSON.stringify(schema)},\n\n`;
+  const entries = accounts.length > 0 ? accounts.map(accountText).join("\n") : TEMPLATES;
+  return `// Config of sub2api_simple. Comments and trailing commas are allowed; config.example.json shows more.
+// "\${NAME}" takes an environment variable, "\${file:PATH}" the content of a file.
+{
+${schemaLine}  // Who can reach the gateway: only this machine. ":8080" opens it to the network.
+  "listen_addr": "127.0.0.1:8080",
+
+  // The keys of your clients. This one was made at random; keep it secret.
+  "auth_tokens": [${JSON.stringify(clientKey)}],
+
+  // The accounts that requests are spread over.
+  "accounts": [
+${entries}
+  ],
+
+  // Other names for models:
+  // "model_aliases": { "best": { "models": ["claude-opus-5", "gpt-5"] } },
+}
+`;
+}
+
+function accountText(account: AccountChoice): string {
+  if (account.kind === "chatgpt") return CHATGPT;
+  return `    {
+      "name": "${account.kind}",
+      "platform": "${account.kind}",
+      "api_key": ${JSON.stringify(account.key)},
+      // Requests at once.
+      "concurrency": 3,
+    },`;
+}
+
+const CHATGPT = `    {
+      // Sign in with the browser: the gateway prints the address when it starts.
+      "name": "chatgpt",
+      "platform": "openai",
+      "type": "oauth",
+    },`;
+
+const TEMPLATES = `    // FILL IN: take the slashes away from at least one of these and put your key in.
+    // { "name": "anthropic", "platform": "anthropic", "api_key": "your-anthropic-api-key" },
+    // { "name": "openai", "platform": "openai", "api_key": "your-openai-api-key" },
+    // { "name": "chatgpt", "platform": "openai", "type": "oauth" }, // sign in with the browser
+    // { "name": "local", "platform": "openai", "api_key": "none", "base_url": "http://localhost:11434", "apis": ["chat"] },`;

@@ -1,0 +1,17 @@
+// What a command may touch of the process it runs in, so that tests need no child process.
+
+export interface Output {
+  write(text: string): unknown;
+}
+
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Missing when nobody can be asked. */
+  readonly stdin?: NodeJS.ReadableStream | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+}
+
+/** What a command answers to its shell. */
+export const EXIT = { done: 0, failed: 1, usage: 2 } as const;

@@ -1,0 +1,102 @@
+// `serve`: runs the gateway until it is told to stop. SIGTERM and SIGINT drain; a second one ends at once.
+
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import process from "node:process";
+import { type App, startApp } from "../app.ts";
+import { loadConfig } from "../config/load.ts";
+import { formatProblems } from "../config/problems.ts";
+import type { Config } from "../config/schema.ts";
+import { type ConfigWatch, watchConfig } from "../config/watch.ts";
+import { EXIT, type Io } from "./io.ts";
+import { runCommand } from "./run-command.ts";
+
+const HELP = `Usage: sub2api_simple [serve] [-config FILE]
+
+Runs the gateway. The config is FILE, else $SUB2API_CONFIG, else config.json; it is read
+again when it changes and on SIGHUP. SIGTERM and SIGINT let running requests finish
+(shutdown_grace); a second one ends at once.
+`;
+
+export function run(args: string[], io: Io): Promise<number> {
+  return runCommand(args, io, { help: HELP, options: {} }, ({ configPath }) => {
+    return serve(resolve(io.cwd, configPath), io);
+  });
+}
+
+async function serve(path: string, io: Io): Promise<number> {
+  if (!existsSync(path)) {
+    io.stderr.write(`There is no config at ${path}.\nMake one with: sub2api_simple init -config ${path}\n`);
+    return EXIT.usage;
+  }
+  const loaded = await loadConfig(path, io.env);
+  if (!loaded.ok) {
+    io.stderr.write(formatProblems(path, loaded.problems));
+    return EXIT.usage;
+  }
+  const terminal = process.stdout.isTTY === true && io.env["NO_COLOR"] === undefined;
+  const output = { write: (text: string) => void io.stdout.write(text), terminal };
+  let app: App;
+  try {
+    app = await startApp({ config: loaded.config, output });
+  } catch (error) {
+    io.stderr.write(
+      `The gateway could not start: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    return EXIT.failed;
+  }
+  greet(io, app, loaded.config);
+  const watch = follow(path, loaded.config, app, io);
+  await stopped(app);
+  watch.close();
+  return EXIT.done;
+}
+
+function greet(io: Io, app: App, config: Config): void {
+  const rows = app.pool.snapshot().map(({ account, state }) => {
+    const { name, platform, type, priority, concurrency } = account;
+    return `  ${name.padEnd(20)} ${platform.padEnd(9)} ${type.padEnd(7)} priority ${priority}, ${concurrency} slots, ${state}`;
+  });
+  const keys = config.authTokens.length + config.clientKeys.length;
+  io.stdout.write(
+    `sub2api_simple listens on ${app.url}\n${rows.join("\n")}\n${keys} client key(s), data in ${config.dataDir}\n`,
+  );
+}
+
+function follow(path: string, current: Config, app: App, io: Io): ConfigWatch {
+  return watchConfig({
+    path,
+    current,
+    env: io.env,
+    onConfig(config) {
+      app.reload(config);
+      app.log({
+        level: "info",
+        event: "config-reloaded",
+        fields: { path, accounts: config.accounts.length },
+      });
+    },
+    onProblems(problems) {
+      app.log({ level: "error", event: "config-refused", fields: { path, problems: problems.length } });
+      io.stderr.write(`${formatProblems(path, problems)}The configuration before stays in force.\n`);
+    },
+  });
+}
+
+/** Resolves when the gateway has stopped. */
+async function stopped(app: App): Promise<void> {
+  const signal = Promise.withResolvers<NodeJS.Signals>();
+  const again = Promise.withResolvers<NodeJS.Signals>();
+  const hear = (name: NodeJS.Signals): void => {
+    signal.resolve(name);
+    process.removeListener("SIGTERM", hear).removeListener("SIGINT", hear);
+    process.once("SIGTERM", again.resolve).once("SIGINT", again.resolve);
+  };
+  process.on("SIGTERM", hear).on("SIGINT", hear);
+  app.log({ level: "info", event: "draining", fields: { signal: await signal.promise } });
+  const drained = app.drain();
+  const second = await Promise.race([drained, again.promise]);
+  if (second === undefined) return;
+  app.log({ level: "warn", event: "stopping", fields: { signal: second } });
+  await app.close();
+}

@@ -1,0 +1,81 @@
+// An account as the configuration describes it, and what it can serve. Live state is the pool's.
+
+export type Protocol = "messages" | "responses" | "chat";
+export type Platform = "anthropic" | "openai";
+
+/** How the gateway proves to the upstream who the account is. Never logged, never shown. */
+export type Credential =
+  | { readonly kind: "api_key"; readonly secret: string }
+  | { readonly kind: "bearer"; readonly secret: string };
+
+export interface Account {
+  readonly name: string;
+  readonly platform: Platform;
+  readonly type: "api_key" | "oauth";
+  /** The provider file that serves it. */
+  readonly provider: string;
+  /** Undefined while somebody has to log it in. */
+  readonly credential: Credential | undefined;
+  readonly baseUrl: string;
+  /** Scheme, host and port of `baseUrl`: what shares a fate on the network. */
+  readonly origin: string;
+  readonly proxy: string | undefined;
+  readonly apis: readonly Protocol[];
+  /** Hard limit of requests in flight. */
+  readonly concurrency: number;
+  /** Lower goes first. */
+  readonly priority: number;
+  /** Share within a priority. */
+  readonly weight: number;
+  /** Names or globs of upstream models; undefined: its platform's family. */
+  readonly models: readonly string[] | undefined;
+  /** Client's name -> this account's name. */
+  readonly modelMap: Readonly<Record<string, string>>;
+  readonly disabled: boolean;
+  readonly allowExtraUsage: boolean;
+}
+
+const FAMILIES: Readonly<Record<Platform, RegExp>> = {
+  anthropic: /^claude-/,
+  openai: /^(gpt-|o[1-9]|codex-|chatgpt-)/,
+};
+
+/** The platform a model name belongs to by its form; undefined for a name of no known family. */
+function familyOf(model: string): Platform | undefined {
+  if (FAMILIES.anthropic.test(model)) return "anthropic";
+  return FAMILIES.openai.test(model) ? "openai" : undefined;
+}
+
+function platformOf(protocol: Protocol): Platform {
+  return protocol === "messages" ? "anthropic" : "openai";
+}
+
+/** Whether a name matches a list of exact names and globs with `*`. */
+export function matchesAny(patterns: readonly string[], name: string): boolean {
+  return patterns.some((pattern) => pattern === name || (pattern.includes("*") && glob(pattern).test(name)));
+}
+
+const globs = new Map<string, RegExp>();
+function glob(pattern: string): RegExp {
+  let compiled = globs.get(pattern);
+  if (compiled === undefined) {
+    const escaped = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+    compiled = new RegExp(`^${escaped.join(".*")}$`, "s");
+    // Patterns come from the configuration only, so the map is as small as the configuration.
+    globs.set(pattern, compiled);
+  }
+  return compiled;
+}
+
+/**
+ * The model name to send to this account for a client's `model` that came by `protocol`'s endpoint, or
+ * undefined when the account does not offer it.
+ */
+export function upstreamModel(account: Account, model: string, protocol: Protocol): string | undefined {
+  const mapped = Object.hasOwn(account.modelMap, model) ? account.modelMap[model] : undefined;
+  const sent = mapped ?? model;
+  if (account.models !== undefined) return matchesAny(account.models, sent) ? sent : undefined;
+  if (mapped !== undefined) return mapped;
+  const family = familyOf(model) ?? platformOf(protocol);
+  return family === account.platform ? model : undefined;
+}

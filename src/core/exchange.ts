@@ -1,0 +1,86 @@
+// One client request and every try at answering it: what is known of it while it runs and recorded at its end.
+
+import type { Account, Protocol } from "./account.ts";
+import type { Members } from "./json.ts";
+
+/** Tokens in disjoint buckets: `input` is what no cache served. Undefined counts were not reported. */
+export interface Usage {
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  /** Output including reasoning. */
+  readonly output: number;
+  readonly reasoning: number;
+}
+
+/** A client key as the configuration describes it; only the hash of its token is kept. */
+export interface ClientKey {
+  readonly name: string;
+  /** Names or globs it may ask for; undefined: all. */
+  readonly models: readonly string[] | undefined;
+  readonly concurrency: number | undefined;
+  readonly requestsPerMinute: number | undefined;
+  /** Share of the queue against other keys. */
+  readonly weight: number;
+}
+
+/** A client's request, read and checked once; every attempt starts from it. */
+export interface Ask {
+  readonly protocol: Protocol;
+  readonly key: ClientKey;
+  /** The model as the client names it. */
+  readonly model: string;
+  /** What to look for in the pool, in order: the model itself, or what its alias stands for. */
+  readonly models: readonly string[];
+  readonly stream: boolean;
+  /** The decoded body, as the client sent it. */
+  readonly body: Uint8Array;
+  readonly members: Members;
+  readonly headers: Headers;
+  /** With its `?`, or "". */
+  readonly query: string;
+  /** Which conversation this is (see core/session.ts), scoped to the client key. */
+  readonly session: string;
+  /** The response this one continues; it lives at the account that made it. */
+  readonly previousResponse: string | undefined;
+  /** False when a second try could have a second effect upstream (stored or background responses). */
+  readonly replayable: boolean;
+}
+
+/** An account that may serve an ask, and how. */
+export interface Candidate {
+  readonly account: Account;
+  /** The model name it is sent. */
+  readonly model: string;
+  /** The protocol it is sent in. */
+  readonly protocol: Protocol;
+  /** Position in `Ask.models`: an alias's names are tried in order. */
+  readonly rank: number;
+}
+
+/** The row an exchange leaves behind. Times are epoch ms, durations ms. */
+export interface ExchangeRecord {
+  readonly id: string;
+  readonly startedAt: number;
+  readonly protocol: Protocol;
+  readonly stream: boolean;
+  readonly key: string;
+  readonly model: string;
+  readonly session: string;
+  readonly account: string | undefined;
+  readonly upstreamModel: string | undefined;
+  readonly upstreamProtocol: Protocol | undefined;
+  /** e.g. `["a:limit", "b:ok"]`, in order. */
+  readonly attempts: readonly string[];
+  readonly status: number;
+  /** `ok`, `stop`, `failed`, `cut`, `gone` or `refused`. */
+  readonly outcome: string;
+  /** The gateway's error code or the upstream's error type, when it failed. */
+  readonly error: string | undefined;
+  readonly usage: Usage | undefined;
+  readonly waitedMs: number;
+  readonly firstByteMs: number | undefined;
+  readonly tookMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}

@@ -1,0 +1,113 @@
+// Which conversation is this? Affinity hangs on the answer: prompt caches live at one account, so turns of one
+// conversation must meet again and two conversations must not be glued together.
+
+import { createHash } from "node:crypto";
+import type { Protocol } from "./account.ts";
+import {
+  elementsAt,
+  isObject,
+  type Json,
+  type Member,
+  type Members,
+  member,
+  membersAt,
+  parseObject,
+  type Span,
+  stringAt,
+  valueAt,
+} from "./json.ts";
+
+/** Headers by which clients name a conversation: Claude Code; Codex, new and old; opencode. */
+const SESSION_HEADERS = [
+  "x-claude-code-session-id",
+  "session-id",
+  "session_id",
+  "thread-id",
+  "conversation-id",
+  "conversation_id",
+  "x-session-affinity",
+  "x-session-id",
+] as const;
+
+export interface Opening {
+  readonly protocol: Protocol;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+  readonly members: Members;
+  readonly model: string;
+}
+
+/**
+ * The conversation's key within one client key: an id the client gave, else a digest of the opening (model,
+ * system text and first user message), which stays while the conversation grows.
+ */
+export function sessionOf(opening: Opening, keyName: string): string {
+  const hash = createHash("sha256").update(keyName).update("\0");
+  const given = givenId(opening);
+  if (given === undefined) digestOpening(opening, (part) => hash.update(part).update("\0"));
+  else hash.update("id\0").update(given);
+  return hash.digest("base64url").slice(0, 22);
+}
+
+function givenId({ headers, body, members }: Opening): string | undefined {
+  for (const name of SESSION_HEADERS) {
+    const value = headers.get(name);
+    if (value !== null && value !== "") return value;
+  }
+  const metadata = objectMember(body, members, "metadata");
+  const fromUser = userSession(stringAt(metadata, "user_id"));
+  if (fromUser !== undefined) return fromUser;
+  const cacheKey = member(members, "prompt_cache_key");
+  const key = cacheKey === undefined ? undefined : valueAt(body, cacheKey);
+  if (typeof key === "string" && key !== "") return key;
+  return stringAt(objectMember(body, members, "client_metadata"), "session_id");
+}
+
+/** The session part of `metadata.user_id`: JSON in a string, or the older `…_session_<uuid>`. */
+function userSession(userId: string | undefined): string | undefined {
+  if (userId === undefined) return undefined;
+  const old = /_session_([0-9a-fA-F-]{16,})$/.exec(userId);
+  return old?.[1] ?? stringAt(parseObject(userId), "session_id");
+}
+
+function objectMember(body: Uint8Array, members: Members, key: string): Json | undefined {
+  const found = member(members, key);
+  return found !== undefined && body[found.start] === 0x7b ? valueAt(body, found) : undefined;
+}
+
+function digestOpening(opening: Opening, add: (part: Uint8Array | string) => void): void {
+  const { body, members } = opening;
+  add(opening.model);
+  const system = member(members, opening.protocol === "messages" ? "system" : "instructions");
+  if (system !== undefined) add(stable(body, system));
+  const turns = member(members, opening.protocol === "responses" ? "input" : "messages");
+  if (turns === undefined) return;
+  if (body[turns.start] !== 0x5b) return add(body.subarray(turns.start, turns.end));
+  for (const span of elementsAt(body, turns.start)) {
+    add(stable(body, span));
+    if (roleOf(body, span) === "user") return;
+  }
+}
+
+function roleOf(body: Uint8Array, span: Span): Json | undefined {
+  const inner: Members | undefined = membersAt(body, span.start);
+  const role: Member | undefined = inner && member(inner, "role");
+  return role && valueAt(body, role);
+}
+
+/**
+ * The value without what changes from turn to turn: cache marks wander to the newest message, and Claude
+ * Code's billing line carries a hash of the whole request (`cch=`).
+ */
+function stable(body: Uint8Array, span: Span): string {
+  return JSON.stringify(valueAt(body, span), (key, value: Json) => {
+    if (key === "cache_control") return undefined;
+    if (Array.isArray(value)) return value.filter((each) => !isBillingLine(each));
+    return value;
+  });
+}
+
+function isBillingLine(value: Json): boolean {
+  const text = isObject(value) ? stringAt(value, "text") : undefined;
+  return text !== undefined && text.startsWith("x-anthropic-billing-header:") && text.includes("cch=");
+}

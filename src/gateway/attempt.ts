@@ -1,0 +1,108 @@
+// One try at one account: prepare, send, and relay what comes back. It never throws; it says what became of it.
+
+import { asGatewayError, type Failure } from "../core/errors.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Lease } from "../core/ports.ts";
+import type { Attempt } from "./attempt-state.ts";
+import { edited, translatedBody } from "./body.ts";
+import { BrokenUpstream } from "./broken.ts";
+import { type Conversion, passing, translating } from "./convert.ts";
+import { debugPayload } from "./debug.ts";
+import type { Deps } from "./deps.ts";
+import type { Exchange } from "./exchange.ts";
+import { refusal } from "./refusal.ts";
+import { relay } from "./relay.ts";
+import type { Routes } from "./routes.ts";
+import { Tap } from "./tap.ts";
+import { Upstream } from "./upstream.ts";
+
+export async function attempt(
+  deps: Deps,
+  routes: Routes,
+  exchange: Exchange,
+  lease: Lease,
+): Promise<Outcome> {
+  const settings = deps.settings();
+  const { account, protocol } = lease.candidate;
+  const { clock } = deps;
+  const upstream = new Upstream({ account, clock, routes, connectTimeoutMs: settings.connectTimeoutMs });
+  const cancel = (): void => upstream.cancel();
+  exchange.signal.addEventListener("abort", cancel);
+  try {
+    const { ask } = exchange;
+    const provider = deps.providers[account.provider];
+    if (ask === undefined || provider === undefined) throw new Error(`no provider for ${account.name}`);
+    const upstreamCodec = deps.codecs[protocol];
+    const tap = new Tap(upstreamCodec.wire);
+    const startedAt = clock.now();
+    return await send({
+      deps,
+      settings,
+      exchange,
+      ask,
+      lease,
+      provider,
+      upstreamCodec,
+      upstream,
+      tap,
+      startedAt,
+    });
+  } catch (thrown) {
+    return failed(exchange, thrown);
+  } finally {
+    exchange.signal.removeEventListener("abort", cancel);
+    upstream.close();
+  }
+}
+
+async function send(attempt: Attempt): Promise<Outcome> {
+  const { deps, settings, exchange, ask, lease, provider, upstream } = attempt;
+  const { candidate } = lease;
+  const body = edited(bodyFor(attempt), ask, candidate, settings);
+  debugPayload(attempt, "to-upstream", body);
+  upstream.expectWithin(ask.stream ? settings.firstEventTimeoutMs : settings.responseTimeoutMs);
+  if (exchange.signal.aborted) upstream.cancel();
+  const head = await upstream.open(provider.prepare(candidate, ask, body));
+  deps.pool.observe(candidate.account, provider.limits(head.headers, deps.clock.wall()));
+  if (head.status < 200 || head.status > 299) return refusal(attempt, head);
+  const outcome = await relay(attempt, head, conversionFor(attempt));
+  if (outcome.kind === "ok") settle(attempt);
+  return outcome;
+}
+
+function bodyFor({ ask, exchange, lease, upstreamCodec }: Attempt): Uint8Array {
+  if (upstreamCodec === exchange.codec) return ask.body;
+  return translatedBody(exchange.prompt(ask), lease.candidate, upstreamCodec, ask.stream);
+}
+
+function conversionFor({ deps, exchange, ask, upstreamCodec }: Attempt): Conversion {
+  const { codec } = exchange;
+  if (upstreamCodec === codec) return passing(codec.wire);
+  return translating(upstreamCodec, codec, {
+    prompt: exchange.prompt(ask),
+    model: ask.model,
+    createdAt: Math.floor(deps.clock.wall() / 1_000),
+    requestId: exchange.id,
+  });
+}
+
+function settle({ deps, lease, tap }: Attempt): void {
+  if (tap.responseId !== undefined) deps.pool.issued(tap.responseId, lease.candidate.account);
+}
+
+/** What a thrown value makes of the attempt. */
+function failed(exchange: Exchange, thrown: unknown): Outcome {
+  if (exchange.client.left) return { kind: "gone" };
+  if (exchange.halted !== undefined) return broken(exchange, exchange.halted);
+  if (!(thrown instanceof BrokenUpstream)) return broken(exchange, asGatewayError(thrown));
+  const { failure, blame } = thrown;
+  if (exchange.committed) return { kind: "cut", fault: failure, blame };
+  if (thrown.sent && exchange.ask?.replayable === false) return { kind: "stop", fault: failure };
+  return { kind: "next", fault: failure, blame };
+}
+
+/** Nobody's fault but ours or the request's. */
+function broken(exchange: Exchange, fault: Failure): Outcome {
+  if (exchange.committed) return { kind: "cut", fault, blame: { on: "nobody" } };
+  return { kind: "stop", fault };
+}

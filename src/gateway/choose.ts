@@ -1,0 +1,39 @@
+// Which accounts are asked, one after another, and what is said when none of them answered.
+
+import type { Protocol } from "../core/account.ts";
+import { type Failure, GatewayError } from "../core/errors.ts";
+import type { Ask } from "../core/exchange.ts";
+import type { CandidateOptions, Lease } from "../core/ports.ts";
+import type { Deps } from "./deps.ts";
+import type { Exchange } from "./exchange.ts";
+
+export async function* choose(deps: Deps, exchange: Exchange, ask: Ask): AsyncGenerator<Lease, void> {
+  let askedAt = deps.clock.now();
+  for await (const lease of deps.pool.candidates(ask, candidateOptions(deps, exchange))) {
+    exchange.waitedMs += deps.clock.now() - askedAt;
+    exchange.lease = lease;
+    yield lease;
+    askedAt = deps.clock.now();
+  }
+}
+
+function candidateOptions({ codecs }: Deps, exchange: Exchange): CandidateOptions {
+  const translates = (protocol: Protocol): boolean => codecs[protocol].translator !== undefined;
+  return {
+    codecs: (from, to) => from === to || (translates(from) && translates(to)),
+    signal: exchange.signal,
+  };
+}
+
+/** What the client is to be told, if the accounts tried have not answered it. */
+export function unanswered(deps: Deps, exchange: Exchange, ask: Ask): Failure | undefined {
+  const { outcome } = exchange;
+  if (exchange.client.left) return undefined;
+  if (exchange.halted !== undefined && outcome?.kind !== "ok") return exchange.halted;
+  if (outcome === undefined) return new GatewayError("pool_unavailable", "no account can serve this request");
+  if (outcome.kind === "ok" || outcome.kind === "gone") return undefined;
+  if (outcome.kind !== "next") return outcome.fault;
+  const verdict = deps.pool.verdict(ask, candidateOptions(deps, exchange));
+  if (verdict?.code === "pool_cooling" && outcome.blame.on !== "credential") return verdict;
+  return exchange.mostTelling ?? outcome.fault;
+}

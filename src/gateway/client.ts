@@ -1,0 +1,162 @@
+// The client's side of an exchange: its status, its bytes, its keep-alives and its leaving.
+
+import type { Clock, Wire } from "../core/ports.ts";
+
+const KEEP_ALIVE_MS = 15_000;
+/** A reader that takes nothing for this long is gone. */
+const WRITE_STALL_MS = 120_000;
+const encoder = new TextEncoder();
+
+export interface ClientOptions {
+  readonly clock: Clock;
+  readonly wire: Wire;
+  readonly requestId: string;
+  /** Fires when the client closes its connection. */
+  readonly signal: AbortSignal;
+}
+
+/** One client, waiting for one answer. Nothing is buffered beyond the chunk under way. */
+export class Client {
+  readonly response: Promise<Response>;
+  bytesOut = 0;
+  /** What went out; 499 for a client that left before anything did. */
+  status = 0;
+  #resolve: (response: Response) => void = () => {};
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #answered = false;
+  #left = false;
+  #ended = false;
+  #waiting: (() => void) | undefined;
+  #stopTimer: (() => void) | undefined;
+  #spokenAt: number;
+  #whenLeft: (() => void) | undefined;
+  readonly #options: ClientOptions;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#spokenAt = options.clock.now();
+    this.response = new Promise((resolve) => (this.#resolve = resolve));
+    if (options.signal.aborted) this.#leave();
+    else options.signal.addEventListener("abort", () => this.#leave(), { once: true });
+  }
+
+  /** True once the client has closed its connection. */
+  get left(): boolean {
+    return this.#left;
+  }
+
+  /** True once a status has gone out. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  /** `work` runs when the client leaves, or now if it has left. */
+  onLeave(work: () => void): void {
+    this.#whenLeft = work;
+    if (this.#left) work();
+  }
+
+  /** A whole answer. */
+  respond(status: number, headers: Headers, body: Uint8Array | string): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#ended = true;
+    this.#stopTimer?.();
+    const bytes = typeof body === "string" ? encoder.encode(body) : body;
+    this.bytesOut = bytes.length;
+    this.status = status;
+    this.#resolve(new Response(bytes, { status, headers: this.#stamp(headers) }));
+  }
+
+  /** From now on the client is a streaming one: silence is filled with keep-alives, and opens the stream. */
+  expectStream(): void {
+    this.#spokenAt = this.#options.clock.now();
+    this.#watch(KEEP_ALIVE_MS);
+  }
+
+  /** Sends status and headers of a stream; does nothing when they are out already. */
+  open(headers: Headers): void {
+    if (this.#answered || this.#left) return;
+    this.#answered = true;
+    this.status = 200;
+    headers.set("content-type", "text/event-stream; charset=utf-8");
+    headers.set("cache-control", "no-cache");
+    headers.set("x-accel-buffering", "no");
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => void (this.#controller = controller),
+        pull: () => this.#drained(),
+        cancel: () => this.#leave(),
+      },
+      { highWaterMark: 1 },
+    );
+    this.#resolve(new Response(body, { status: 200, headers: this.#stamp(headers) }));
+  }
+
+  /**
+   * Complete events. Resolves when the client can take more; what it resolves to says nothing about arrival.
+   * `spoken` is false for events that no client counts as a sign of life.
+   */
+  async write(chunk: Uint8Array | string, spoken = true): Promise<void> {
+    if (this.#left || this.#ended) return;
+    const bytes = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
+    const controller = this.#controller;
+    if (controller === undefined || bytes.length === 0) return;
+    this.bytesOut += bytes.length;
+    if (spoken) this.#spokenAt = this.#options.clock.now();
+    controller.enqueue(bytes);
+    if ((controller.desiredSize ?? 1) > 0) return;
+    await new Promise<void>((resolve) => (this.#waiting = resolve));
+  }
+
+  /** Ends the stream. What ends it – a terminal event or an error event – has been written before. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stopTimer?.();
+    if (!this.#left) this.#controller?.close();
+  }
+
+  #stamp(headers: Headers): Headers {
+    headers.set("x-request-id", this.#options.requestId);
+    return headers;
+  }
+
+  #drained(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.();
+  }
+
+  #leave(): void {
+    if (this.#left || this.#ended) return;
+    this.#left = true;
+    this.#stopTimer?.();
+    this.#drained();
+    this.#whenLeft?.();
+    if (this.#answered) return;
+    this.status = 499;
+    this.#resolve(new Response(null, { status: 499 }));
+  }
+
+  /** One timer for the life of the stream: it looks how long the silence is and sleeps for what is left. */
+  #watch(afterMs: number): void {
+    this.#stopTimer = this.#options.clock.after(afterMs, () => {
+      const silentMs = this.#options.clock.now() - this.#spokenAt;
+      if (this.#waiting !== undefined && silentMs >= WRITE_STALL_MS) return this.#dismiss();
+      if (silentMs < KEEP_ALIVE_MS) return this.#watch(KEEP_ALIVE_MS - silentMs);
+      if (this.#waiting === undefined) {
+        this.open(new Headers());
+        this.#controller?.enqueue(encoder.encode(this.#options.wire.keepAlive));
+        this.#spokenAt = this.#options.clock.now();
+      }
+      this.#watch(KEEP_ALIVE_MS);
+    });
+  }
+
+  /** The client reads no more: its connection is closed as if it had left. */
+  #dismiss(): void {
+    this.#controller?.error(new Error("the client stopped reading"));
+    this.#leave();
+  }
+}

@@ -1,0 +1,122 @@
+// The live state of one exchange: what the steps of the line hand to one another, and what is recorded at its end.
+
+import type { Ask, ClientKey, ExchangeRecord, Usage } from "../core/exchange.ts";
+import { type Failure, GatewayError } from "../core/errors.ts";
+import type { Protocol } from "../core/account.ts";
+import type { Prompt } from "../core/hub.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Clock, Codec, Lease } from "../core/ports.ts";
+import { promptOf } from "./body.ts";
+import { Client } from "./client.ts";
+
+/** An upstream's refusal in the client's own protocol: it goes to the client as it is. */
+export interface Refusal {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
+export class Exchange {
+  readonly id = `req_${crypto.randomUUID().replaceAll("-", "")}`;
+  readonly request: Request;
+  readonly codec: Codec;
+  readonly client: Client;
+  readonly startedAt: number;
+  readonly startedWall: number;
+  key: ClientKey | undefined;
+  ask: Ask | undefined;
+  /** The account under way, or the last one. */
+  lease: Lease | undefined;
+  outcome: Outcome | undefined;
+  /** What the client is or will be told, if it is not an answer. */
+  failure: Failure | undefined;
+  refusal: Refusal | undefined;
+  /** Of several accounts' failures the one worth telling: a broken upstream rather than a refused credential. */
+  mostTelling: Failure | undefined;
+  usage: Usage | undefined;
+  /** The id of the answer under way, which an error event has to repeat. */
+  responseId: string | undefined;
+  /** Content has gone to the client: from here nobody takes over. */
+  committed = false;
+  /** Failovers so far, and those among them that were charged. */
+  switches = 0;
+  charged = 0;
+  waitedMs = 0;
+  firstByteMs: number | undefined;
+  /** Why the gateway itself broke it off. */
+  halted: GatewayError | undefined;
+  readonly #abort = new AbortController();
+  readonly #attempts: string[] = [];
+  #prompt: Prompt | undefined;
+  readonly #clock: Clock;
+
+  constructor(request: Request, codec: Codec, clock: Clock) {
+    this.request = request;
+    this.codec = codec;
+    this.#clock = clock;
+    this.startedAt = clock.now();
+    this.startedWall = clock.wall();
+    const { signal } = request;
+    this.client = new Client({ clock, wire: codec.wire, requestId: this.id, signal });
+    this.client.onLeave(() => this.#abort.abort());
+  }
+
+  get protocol(): Protocol {
+    return this.codec.wire.protocol;
+  }
+
+  /** The ask in the hub's form, decoded once. @throws GatewayError */
+  prompt(ask: Ask): Prompt {
+    return (this.#prompt ??= promptOf(ask, this.codec));
+  }
+
+  get elapsedMs(): number {
+    return this.#clock.now() - this.startedAt;
+  }
+
+  /** Fires when nothing more should be done for this client: it left, or the gateway stops. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Ends the exchange from outside, as a shutdown does: the client is told why. */
+  halt(reason: GatewayError): void {
+    this.halted ??= reason;
+    this.#abort.abort();
+  }
+
+  tried(lease: Lease, outcome: Outcome): void {
+    const how = outcome.kind === "next" || outcome.kind === "cut" ? outcome.blame.on : outcome.kind;
+    this.#attempts.push(`${lease.candidate.account.name}:${how}`);
+    this.outcome = outcome;
+    if (outcome.kind === "next" && outcome.blame.on !== "credential" && outcome.blame.on !== "model") {
+      this.mostTelling = outcome.fault;
+    }
+  }
+
+  record(): ExchangeRecord {
+    const { ask, lease, outcome, failure, request } = this;
+    return {
+      id: this.id,
+      startedAt: this.startedWall,
+      protocol: this.protocol,
+      stream: ask?.stream ?? false,
+      key: this.key?.name ?? "",
+      model: ask?.model ?? "",
+      session: ask?.session ?? "",
+      account: lease?.candidate.account.name,
+      upstreamModel: lease?.candidate.model,
+      upstreamProtocol: lease?.candidate.protocol,
+      attempts: this.#attempts,
+      status: this.client.status,
+      outcome: outcome === undefined ? "refused" : outcome.kind === "next" ? "failed" : outcome.kind,
+      error: failure instanceof GatewayError ? failure.code : failure?.type,
+      usage: this.usage,
+      waitedMs: this.waitedMs,
+      firstByteMs: this.firstByteMs,
+      tookMs: this.elapsedMs,
+      bytesIn: ask?.body.length ?? (Number(request.headers.get("content-length") ?? 0) || 0),
+      bytesOut: this.client.bytesOut,
+    };
+  }
+}

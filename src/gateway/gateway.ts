@@ -1,0 +1,58 @@
+// The request line, as it reads: read, authenticate, choose, attempt, relay, record.
+
+import type { Protocol } from "../core/account.ts";
+import { asGatewayError } from "../core/errors.ts";
+import { attempt } from "./attempt.ts";
+import { allowModel, authenticate, RequestRates } from "./authenticate.ts";
+import { choose, unanswered } from "./choose.ts";
+import type { Deps } from "./deps.ts";
+import { Exchange } from "./exchange.ts";
+import { read } from "./read.ts";
+import { record } from "./record.ts";
+import { goesOn } from "./retry.ts";
+import { Routes } from "./routes.ts";
+import { tell } from "./tell.ts";
+
+export interface Gateway {
+  handle(request: Request, protocol: Protocol): Promise<Response>;
+  /** Exchanges under way. */
+  readonly live: ReadonlySet<Exchange>;
+}
+
+export function createGateway(deps: Deps): Gateway {
+  const live = new Set<Exchange>();
+  const rates = new RequestRates(deps.clock);
+  const routes = new Routes(deps.clock);
+
+  async function line(exchange: Exchange): Promise<void> {
+    const { request, protocol, client } = exchange;
+    try {
+      const settings = deps.settings();
+      const key = (exchange.key = authenticate(request.headers, settings.keys));
+      rates.count(key);
+      const ask = (exchange.ask = await read({ request, protocol, key, settings, clock: deps.clock }));
+      allowModel(key, ask.model);
+      if (ask.stream) client.expectStream();
+      for await (const lease of choose(deps, exchange, ask)) {
+        const outcome = await attempt(deps, routes, exchange, lease);
+        lease.release(outcome);
+        exchange.tried(lease, outcome);
+        if (!(await goesOn(deps, exchange, lease, outcome))) break;
+      }
+      await tell(exchange, unanswered(deps, exchange, ask));
+    } catch (thrown) {
+      await tell(exchange, asGatewayError(thrown));
+    } finally {
+      live.delete(exchange);
+      record(deps, exchange);
+    }
+  }
+
+  function handle(request: Request, protocol: Protocol): Promise<Response> {
+    const exchange = new Exchange(request, deps.codecs[protocol], deps.clock);
+    live.add(exchange);
+    void line(exchange);
+    return exchange.client.response;
+  }
+  return { handle, live };
+}

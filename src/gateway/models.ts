@@ -1,0 +1,89 @@
+// Which models the pool can serve. Accounts that name theirs are believed; those open to a whole family are
+// asked, briefly and now and then, since only their provider knows.
+
+import { type Account, matchesAny, upstreamModel } from "../core/account.ts";
+import type { ClientKey } from "../core/exchange.ts";
+import { arrayAt, parseObject, stringAt } from "../core/json.ts";
+import type { Clock, UpstreamRequest } from "../core/ports.ts";
+import type { Deps } from "./deps.ts";
+
+const FRESH_MS = 600_000;
+/** Claude Code waits 3 s for the whole list. */
+const ASK_MS = 2_000;
+/** A failed question is not asked again for this long. */
+const RETRY_MS = 60_000;
+const MAX_BODY = 4 << 20;
+
+interface Known {
+  readonly names: readonly string[];
+  readonly until: number;
+}
+
+type ModelDeps = Pick<Deps, "settings" | "clock" | "providers">;
+export type ModelList = (key: ClientKey) => Promise<readonly string[]>;
+
+/** Names a client may ask for: aliases, mapped names, declared models, and what open accounts say they have. */
+export function createModelList(deps: ModelDeps, accounts: () => readonly Account[]): ModelList {
+  const known = new Map<string, Known>();
+  return async (key) => {
+    const current = accounts().filter((account) => !account.disabled && account.credential !== undefined);
+    for (const name of known.keys())
+      if (!current.some((account) => account.name === name)) known.delete(name);
+    const lists = await Promise.all(current.map((account) => namesOf(deps, account, known)));
+    const names = new Set([...Object.keys(deps.settings().aliases), ...lists.flat()]);
+    return [...names].filter((name) => key.models === undefined || matchesAny(key.models, name)).toSorted();
+  };
+}
+
+async function namesOf(
+  deps: ModelDeps,
+  account: Account,
+  known: Map<string, Known>,
+): Promise<readonly string[]> {
+  const mapped = Object.keys(account.modelMap);
+  const declared = account.models?.filter((name) => !name.includes("*")) ?? [];
+  const open = account.models === undefined || account.models.length > declared.length;
+  if (!open) return [...mapped, ...declared];
+  const now = deps.clock.now();
+  let list = known.get(account.name);
+  if (list === undefined || list.until <= now) {
+    const names = await asked(deps, account);
+    list = { names: names ?? list?.names ?? [], until: now + (names === undefined ? RETRY_MS : FRESH_MS) };
+    known.set(account.name, list);
+  }
+  const protocol = account.apis[0] ?? "chat";
+  const offered = list.names.filter((name) => upstreamModel(account, name, protocol) !== undefined);
+  return [...mapped, ...declared, ...offered];
+}
+
+/** The account's own list; undefined when it cannot be had. Says nothing about the account's health. */
+async function asked(deps: ModelDeps, account: Account): Promise<readonly string[] | undefined> {
+  const request = deps.providers[account.provider]?.models(account);
+  if (request === undefined) return undefined;
+  try {
+    const body = await fetched(request, account, deps.clock);
+    return arrayAt(parseObject(body), "data")?.flatMap((each) => stringAt(each, "id") ?? []);
+  } catch {
+    return undefined;
+  }
+}
+
+async function fetched(
+  request: Omit<UpstreamRequest, "body">,
+  account: Account,
+  clock: Clock,
+): Promise<string> {
+  const abort = new AbortController();
+  const stop = clock.after(ASK_MS, () => abort.abort());
+  try {
+    const init: BunFetchRequestInit = { headers: request.headers, redirect: "manual", signal: abort.signal };
+    if (account.proxy !== undefined) init.proxy = account.proxy;
+    const response = await fetch(request.url, init);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const text = await response.text();
+    if (text.length > MAX_BODY) throw new Error("too large");
+    return text;
+  } finally {
+    stop();
+  }
+}

@@ -1,0 +1,136 @@
+// The first step of the line: the client's body, bounded and checked, and what has to be known of it.
+
+import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
+import type { Protocol } from "../core/account.ts";
+import { GatewayError } from "../core/errors.ts";
+import type { Ask, ClientKey } from "../core/exchange.ts";
+import { type Json, type Members, member, scanObject, valueAt } from "../core/json.ts";
+import type { Clock } from "../core/ports.ts";
+import { sessionOf } from "../core/session.ts";
+import type { Settings } from "./deps.ts";
+
+export interface Reading {
+  readonly request: Request;
+  readonly protocol: Protocol;
+  readonly key: ClientKey;
+  readonly settings: Settings;
+  readonly clock: Clock;
+}
+
+/** @throws GatewayError `invalid_request`, `body_too_large`, `body_timeout` */
+export async function read(reading: Reading): Promise<Ask> {
+  const { request, protocol, key, settings } = reading;
+  const body = await inflated(request.headers, await bounded(reading), settings.maxBodyBytes);
+  const members = scanObject(body);
+  for (const name of ["model", "stream"]) refuseTwice(members, name);
+  const model = memberValue(body, members, "model");
+  if (typeof model !== "string" || model === "") {
+    throw new GatewayError("invalid_request", "`model` must be a non-empty string", { param: "model" });
+  }
+  const stream = memberValue(body, members, "stream") ?? false;
+  if (typeof stream !== "boolean") {
+    throw new GatewayError("invalid_request", "`stream` must be true or false", { param: "stream" });
+  }
+  const previous = memberValue(body, members, "previous_response_id");
+  const { headers } = request;
+  return {
+    protocol,
+    key,
+    model,
+    models: settings.aliases[model] ?? [model],
+    stream,
+    body,
+    members,
+    headers,
+    query: new URL(request.url).search,
+    session: sessionOf({ protocol, headers, body, members, model }, key.name),
+    previousResponse: typeof previous === "string" ? previous : undefined,
+    replayable: !hasEffects(body, members),
+  };
+}
+
+function memberValue(body: Uint8Array, members: Members, key: string): Json | undefined {
+  const found = member(members, key);
+  return found === undefined ? undefined : valueAt(body, found);
+}
+
+function refuseTwice(members: Members, name: string): void {
+  if (members.list.filter((each) => each.key === name).length > 1) {
+    throw new GatewayError("invalid_request", `\`${name}\` stands in the body twice`, { param: name });
+  }
+}
+
+/** Stored and background responses exist upstream once they were sent; doing them again makes two. */
+function hasEffects(body: Uint8Array, members: Members): boolean {
+  return (
+    memberValue(body, members, "store") === true ||
+    memberValue(body, members, "background") === true ||
+    typeof memberValue(body, members, "previous_response_id") === "string" ||
+    (memberValue(body, members, "conversation") ?? null) !== null
+  );
+}
+
+function tooLarge(limit: number): GatewayError {
+  return new GatewayError("body_too_large", `the body is larger than ${limit} bytes`);
+}
+
+/** The body's bytes, refused as soon as it is known to be too large. */
+async function bounded({ request, settings, clock }: Reading): Promise<Uint8Array> {
+  const limit = settings.maxBodyBytes;
+  const announced = Number(request.headers.get("content-length") ?? Number.NaN);
+  if (announced > limit) throw tooLarge(limit);
+  if (request.body === null) throw new GatewayError("invalid_request", "the request has no body");
+  let late: (reason: GatewayError) => void = () => {};
+  const tooLate = new Promise<never>((_, reject) => (late = reject));
+  const cancel = clock.after(settings.bodyTimeoutMs, () =>
+    late(new GatewayError("body_timeout", "the body did not arrive in time")),
+  );
+  try {
+    const whole = announced >= 0 ? request.bytes() : gathered(request.body, limit);
+    return await Promise.race([whole, tooLate]);
+  } finally {
+    cancel();
+  }
+}
+
+async function gathered(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > limit) throw tooLarge(limit);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+type Inflated = (error: Error | null, result: Buffer) => void;
+type Inflate = (body: Uint8Array, options: { maxOutputLength: number }, done: Inflated) => void;
+
+const INFLATE: Readonly<Record<string, Inflate>> = {
+  gzip: gunzip,
+  "x-gzip": gunzip,
+  deflate: inflate,
+  br: brotliDecompress,
+  zstd: zstdDecompress,
+};
+
+/** One layer of `content-encoding`, inflated to at most `limit` bytes. */
+function inflated(headers: Headers, body: Uint8Array, limit: number): Promise<Uint8Array> | Uint8Array {
+  const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  if (encoding === "" || encoding === "identity") return body;
+  const work = Object.hasOwn(INFLATE, encoding) ? INFLATE[encoding] : undefined;
+  if (work === undefined) {
+    throw new GatewayError("invalid_request", "this content-encoding is not supported; use gzip or zstd");
+  }
+  return new Promise((resolve, reject) => {
+    work(body, { maxOutputLength: limit }, (error, result) => {
+      if (error === null) return resolve(result);
+      const large = "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
+      const cause = { cause: error };
+      reject(
+        large ? tooLarge(limit) : new GatewayError("invalid_request", `the body is not ${encoding}`, cause),
+      );
+    });
+  });
+}

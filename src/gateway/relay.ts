@@ -1,0 +1,201 @@
+// What an account answers, on its way to the client. One commit point: nothing leaves before the first content
+// event, and after it nothing but the answer's true end or an error event.
+
+import { answerHeaders } from "../core/headers.ts";
+import { type JsonObject, parseObject } from "../core/json.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { SseFrame } from "../core/sse.ts";
+import { type Attempt, commit, cutShort } from "./attempt-state.ts";
+import type { Head } from "./upstream.ts";
+import type { Conversion, StreamConversion } from "./convert.ts";
+import { debugFrames, debugPayload } from "./debug.ts";
+import { Frames, joined } from "./frames.ts";
+import { judge, judgeEvent } from "./refusal.ts";
+
+/** What names an answer but says nothing yet is held back this long and this far. */
+const HOLD_MS = 1_000;
+const HOLD_BYTES = 64 << 10;
+const decoder = new TextDecoder();
+
+export async function relay(attempt: Attempt, head: Head, conversion: Conversion): Promise<Outcome> {
+  const streams = (head.headers.get("content-type") ?? "").includes("text/event-stream");
+  if (!streams) return relayWhole(attempt, head, conversion);
+  const frames = new Frames(attempt.upstream);
+  return attempt.ask.stream
+    ? relayStream(attempt, head, frames, conversion)
+    : relayFolded(attempt, head, frames, conversion);
+}
+
+/** A whole answer. A client that wants a stream gets the stream it would have been. */
+async function relayWhole(attempt: Attempt, head: Head, conversion: Conversion): Promise<Outcome> {
+  const { exchange, ask, upstream, tap, upstreamCodec } = attempt;
+  const bytes = await upstream.whole();
+  const data = parseObject(decoder.decode(bytes));
+  if (data === undefined || upstreamCodec.wire.error(data) !== undefined)
+    return judgeWhole(attempt, head, data);
+  tap.count(data);
+  exchange.usage = tap.usage;
+  const headers = answerHeaders(head.headers);
+  const text = ask.stream ? conversion.unfold(data) : undefined;
+  const body = conversion.whole === undefined ? bytes : JSON.stringify(conversion.whole(data));
+  commit(attempt);
+  debugPayload(attempt, "to-client", text ?? body);
+  if (text === undefined) exchange.client.respond(head.status, headers, body);
+  else {
+    exchange.client.open(headers);
+    await exchange.client.write(text);
+    exchange.client.end();
+  }
+  return exchange.client.left ? { kind: "gone" } : { kind: "ok" };
+}
+
+/** A 200 that is no answer: an error in the body, or a page. */
+function judgeWhole(attempt: Attempt, head: Head, data: JsonObject | undefined): Outcome {
+  const status = data === undefined ? head.status : (attempt.upstreamCodec.wire.error(data)?.status ?? 500);
+  return judge(attempt, { status, headers: head.headers }, data);
+}
+
+/** A stream for a client that wants a whole answer. Nothing leaves before the end, so any failure fails over. */
+async function relayFolded(
+  attempt: Attempt,
+  head: Head,
+  frames: Frames,
+  conversion: Conversion,
+): Promise<Outcome> {
+  const { exchange, upstream, tap, settings } = attempt;
+  upstream.expectWithin(settings.streamReadTimeoutMs);
+  const folder = conversion.folder();
+  while (!tap.ended) {
+    const batch = await frames.next();
+    if (batch === undefined) break;
+    for (const frame of batch) {
+      if (tap.see(frame) === "error") return judgeEvent(attempt, head, frame.data ?? "");
+      folder.push(frame);
+    }
+  }
+  const answer = tap.complete ? folder.answer() : undefined;
+  if (answer === undefined) throw cutShort();
+  exchange.usage = tap.usage;
+  commit(attempt);
+  const headers = answerHeaders(head.headers);
+  headers.set("content-type", "application/json");
+  const body = JSON.stringify(answer);
+  debugPayload(attempt, "to-client", body);
+  exchange.client.respond(200, headers, body);
+  return exchange.client.left ? { kind: "gone" } : { kind: "ok" };
+}
+
+async function relayStream(
+  attempt: Attempt,
+  head: Head,
+  frames: Frames,
+  conversion: Conversion,
+): Promise<Outcome> {
+  const { exchange, upstream, settings, tap } = attempt;
+  const held = await hold(attempt, head, frames);
+  if (!Array.isArray(held)) return held;
+  commit(attempt);
+  exchange.client.open(answerHeaders(head.headers));
+  upstream.expectWithin(settings.streamReadTimeoutMs);
+  const stream = conversion.stream?.();
+  try {
+    for (
+      let batch: readonly SseFrame[] | undefined = held;
+      batch !== undefined;
+      batch = await frames.next()
+    ) {
+      const outcome = await pass(attempt, head, batch, stream);
+      if (outcome !== undefined) return outcome;
+    }
+    if (!tap.complete) throw cutShort();
+    await exchange.client.write(stream?.end() ?? "");
+    exchange.client.end();
+    return { kind: "ok" };
+  } finally {
+    exchange.usage = tap.usage;
+    if (stream === undefined) exchange.responseId = tap.responseId;
+  }
+}
+
+/** Reads up to the first content event. An outcome when the stream failed before it. */
+async function hold(attempt: Attempt, head: Head, frames: Frames): Promise<SseFrame[] | Outcome> {
+  const { deps, upstreamCodec } = attempt;
+  const held: SseFrame[] = [];
+  let bytes = 0;
+  const patience = Promise.withResolvers<"enough">();
+  let stop: (() => void) | undefined;
+  try {
+    for (;;) {
+      const batch = await Promise.race([frames.peek(), patience.promise]);
+      if (batch === "enough") return held;
+      await frames.next();
+      if (batch === undefined) throw cutShort();
+      for (const [index, frame] of batch.entries()) {
+        const kind = upstreamCodec.wire.kind(frame);
+        if (kind === "error") return judgeEvent(attempt, head, frame.data ?? "");
+        held.push(frame);
+        bytes += frame.bytes.length;
+        if (kind === "prelude") stop ??= deps.clock.after(HOLD_MS, () => patience.resolve("enough"));
+        if (kind === "prelude" || kind === "aside") continue;
+        return [...held, ...batch.slice(index + 1)];
+      }
+      if (bytes > HOLD_BYTES) return held;
+    }
+  } finally {
+    stop?.();
+  }
+}
+
+/** Passes complete events on. An outcome when they hold the end. */
+async function pass(
+  attempt: Attempt,
+  head: Head,
+  batch: readonly SseFrame[],
+  stream: StreamConversion | undefined,
+): Promise<Outcome | undefined> {
+  const { exchange, tap } = attempt;
+  const { client } = exchange;
+  debugFrames(attempt, batch);
+  const passed: SseFrame[] = [];
+  let spoken = false;
+  let failed: SseFrame | undefined;
+  for (const frame of batch) {
+    const kind = tap.see(frame);
+    if (kind !== "aside") spoken = true;
+    if (kind === "error") failed = frame;
+    if (failed === undefined || stream === undefined) passed.push(frame);
+    if (failed !== undefined || tap.ended) break;
+  }
+  const out = stream === undefined ? bytesOf(passed) : passed.map((frame) => stream.push(frame)).join("");
+  await client.write(out, spoken);
+  if (client.left) return { kind: "gone" };
+  if (failed !== undefined) return cutBy(attempt, head, failed, stream === undefined);
+  if (!tap.ended) return undefined;
+  await client.write(stream?.end() ?? "");
+  client.end();
+  return { kind: "ok" };
+}
+
+/** The bytes of frames, which lie in one buffer unless they were held over several reads. */
+function bytesOf(frames: readonly SseFrame[]): Uint8Array {
+  const first = frames[0];
+  if (first === undefined) return new Uint8Array(0);
+  const adjacent = frames.every((frame, i) => {
+    const before = i === 0 ? undefined : frames[i - 1];
+    return (
+      before === undefined ||
+      (frame.bytes.buffer === before.bytes.buffer &&
+        frame.bytes.byteOffset === before.bytes.byteOffset + before.bytes.length)
+    );
+  });
+  return adjacent ? joined(frames) : Buffer.concat(frames.map((frame) => frame.bytes));
+}
+
+/** The upstream's own error event after content: in the client's protocol it has been passed on as it is. */
+function cutBy(attempt: Attempt, head: Head, frame: SseFrame, told: boolean): Outcome {
+  const outcome = judgeEvent(attempt, head, frame.data ?? "");
+  if (told) attempt.exchange.client.end();
+  if (outcome.kind === "next") return { kind: "cut", fault: outcome.fault, blame: outcome.blame };
+  if (outcome.kind === "stop") return { kind: "cut", fault: outcome.fault, blame: { on: "nobody" } };
+  return outcome;
+}

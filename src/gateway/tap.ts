@@ -1,0 +1,48 @@
+// What a relay learns from frames that pass by: how far the answer is, its usage, its id.
+
+import type { Usage } from "../core/exchange.ts";
+import { type JsonObject, parseObject } from "../core/json.ts";
+import type { FrameKind, Wire } from "../core/ports.ts";
+import type { SseFrame } from "../core/sse.ts";
+
+export class Tap {
+  readonly #wire: Wire;
+  #usage: Partial<Usage> | undefined;
+  /** The id under which the answer may be continued. */
+  responseId: string | undefined;
+  /** The terminal marker has been seen. */
+  ended = false;
+  #finished = false;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+  }
+
+  /** Whether a clean end of the connection is a true end of the answer now. */
+  get complete(): boolean {
+    return this.ended || this.#finished;
+  }
+
+  get usage(): Usage | undefined {
+    if (this.#usage === undefined) return undefined;
+    return { input: 0, cacheRead: 0, cacheWrite: 0, output: 0, reasoning: 0, ...this.#usage };
+  }
+
+  see(frame: SseFrame): FrameKind {
+    const kind = this.#wire.kind(frame);
+    if (kind === "end") this.ended = true;
+    if (kind === "finish") this.#finished = true;
+    if (this.#wire.mayCount(frame)) {
+      const data = parseObject(frame.data ?? "");
+      if (data !== undefined) this.count(data);
+    }
+    return kind;
+  }
+
+  /** Takes what a whole answer, or one event's data, says. */
+  count(data: JsonObject): void {
+    const counted = this.#wire.usage(data);
+    if (counted !== undefined) this.#usage = { ...this.#usage, ...counted };
+    this.responseId ??= this.#wire.responseId(data);
+  }
+}

@@ -1,0 +1,233 @@
+// One connection to one upstream: sends a request, hands out the answer's bytes, and turns every way in which
+// that can break into a BrokenUpstream. Redirects are never followed: they would carry the credential along.
+
+import type { Account } from "../core/account.ts";
+import { GatewayError } from "../core/errors.ts";
+import type { Blame } from "../core/outcome.ts";
+import type { Clock, UpstreamRequest } from "../core/ports.ts";
+import { BrokenUpstream } from "./broken.ts";
+import type { Routes } from "./routes.ts";
+
+/** Whole answers and single events are kept in memory; more than this is refused. */
+const MAX_WHOLE = 64 << 20;
+const MAX_ERROR_BODY = 64 << 10;
+const ERROR_BODY_MS = 2_000;
+/** After the terminal event: how long the connection may take to end by itself, to be used again. */
+const DRAIN_MS = 2_000;
+
+export interface Head {
+  readonly status: number;
+  readonly headers: Headers;
+}
+
+interface ByteReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+}
+
+export interface UpstreamOptions {
+  readonly account: Account;
+  readonly clock: Clock;
+  readonly routes: Routes;
+  readonly connectTimeoutMs: number;
+}
+
+const UNREACHABLE = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EADDRNOTAVAIL",
+]);
+
+export class Upstream {
+  readonly #options: UpstreamOptions;
+  readonly #abort = new AbortController();
+  #reader: ByteReader | undefined;
+  #broken: BrokenUpstream | undefined;
+  #limitMs = 0;
+  #since = 0;
+  #stopTimer: (() => void) | undefined;
+  #finished = false;
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+  }
+
+  /** From now on silence longer than `ms` breaks the connection; `touch` ends a silence. */
+  expectWithin(ms: number): void {
+    this.#limitMs = ms;
+    this.touch();
+    this.#stopTimer?.();
+    this.#watch(ms);
+  }
+
+  touch(): void {
+    this.#since = this.#options.clock.now();
+  }
+
+  /** @throws BrokenUpstream */
+  async open(request: UpstreamRequest): Promise<Head> {
+    const { routes, account } = this.#options;
+    const reused = routes.takeIdle(account);
+    const unguard = routes.guard(account, this.#options.connectTimeoutMs, (broken) => this.#break(broken));
+    try {
+      const response = await this.#send(request, reused);
+      routes.answered(account);
+      this.#reader = response.body?.getReader();
+      return { status: response.status, headers: response.headers };
+    } catch (thrown) {
+      throw this.#reason(thrown, !this.#reader);
+    } finally {
+      unguard();
+    }
+  }
+
+  /** A kept connection may have died unseen: then, and only then, the same request is sent once more. */
+  async #send(request: UpstreamRequest, reused: boolean): Promise<Response> {
+    try {
+      return await this.#fetch(request, true);
+    } catch (thrown) {
+      if (!reused || this.#broken !== undefined || codeOf(thrown) !== "ECONNRESET") throw thrown;
+      return await this.#fetch(request, false);
+    }
+  }
+
+  #fetch(request: UpstreamRequest, keepalive: boolean): Promise<Response> {
+    const { proxy } = this.#options.account;
+    const init: BunFetchRequestInit = {
+      method: "POST",
+      headers: request.headers,
+      body: request.body,
+      redirect: "manual",
+      signal: this.#abort.signal,
+      keepalive,
+      timeout: false,
+    };
+    if (proxy !== undefined) init.proxy = proxy;
+    return fetch(request.url, init);
+  }
+
+  /** The next bytes, or undefined at the answer's clean end. @throws BrokenUpstream */
+  async read(): Promise<Uint8Array | undefined> {
+    if (this.#reader === undefined) return undefined;
+    try {
+      const { done, value } = await this.#reader.read();
+      if (!done) return value;
+      this.#finished = true;
+      return undefined;
+    } catch (thrown) {
+      throw this.#reason(thrown, false);
+    }
+  }
+
+  /** All bytes of a whole answer. @throws BrokenUpstream */
+  async whole(): Promise<Uint8Array> {
+    return this.#gather(MAX_WHOLE, () => {
+      throw this.#brokenBy("upstream_failed", "the upstream's answer is too large", { on: "account" });
+    });
+  }
+
+  /** As much of an error's body as comes in 2 s, 64 KiB at most: enough to classify it. */
+  async errorBody(): Promise<Uint8Array> {
+    this.expectWithin(ERROR_BODY_MS);
+    this.#stopTimer?.();
+    const chunks: Uint8Array[] = [];
+    const late = new Promise<undefined>((resolve) => {
+      this.#stopTimer = this.#options.clock.after(ERROR_BODY_MS, () => resolve(undefined));
+    });
+    try {
+      for (let size = 0; size < MAX_ERROR_BODY;) {
+        const chunk = await Promise.race([this.read(), late]);
+        if (chunk === undefined) break;
+        size += chunk.length;
+        chunks.push(chunk);
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof BrokenUpstream)) throw thrown;
+    }
+    return Buffer.concat(chunks).subarray(0, MAX_ERROR_BODY);
+  }
+
+  async #gather(limit: number, onTooLarge: () => never): Promise<Uint8Array> {
+    const first = await this.read();
+    if (first === undefined) return new Uint8Array(0);
+    const chunks = [first];
+    let size = first.length;
+    for (let chunk = await this.read(); chunk !== undefined; chunk = await this.read()) {
+      size += chunk.length;
+      if (size > limit) onTooLarge();
+      chunks.push(chunk);
+    }
+    return chunks.length === 1 ? first : Buffer.concat(chunks);
+  }
+
+  /** Closes the connection at once: the client left, or nothing more is wanted. */
+  cancel(): void {
+    this.#stopTimer?.();
+    if (!this.#finished) this.#abort.abort();
+    this.#finished = true;
+  }
+
+  /** Done with this answer. A connection that ends cleanly within 2 s may serve again. */
+  close(): void {
+    this.#stopTimer?.();
+    if (this.#finished) return this.#keep();
+    if (this.#reader === undefined || this.#broken !== undefined) return this.cancel();
+    const reader = this.#reader;
+    const stop = this.#options.clock.after(DRAIN_MS, () => this.cancel());
+    reader.read().then(
+      ({ done }) => {
+        stop();
+        if (!done) return this.cancel();
+        this.#finished = true;
+        this.#keep();
+      },
+      () => stop(),
+    );
+  }
+
+  #keep(): void {
+    this.#options.routes.putIdle(this.#options.account);
+  }
+
+  #watch(afterMs: number): void {
+    this.#stopTimer = this.#options.clock.after(afterMs, () => {
+      const silentMs = this.#options.clock.now() - this.#since;
+      if (silentMs < this.#limitMs) return this.#watch(this.#limitMs - silentMs);
+      this.#break(
+        this.#brokenBy("upstream_timeout", "the upstream was silent for too long", { on: "account" }),
+      );
+    });
+  }
+
+  #brokenBy(code: "upstream_timeout" | "upstream_failed", message: string, blame: Blame): BrokenUpstream {
+    return new BrokenUpstream(new GatewayError(code, message), blame);
+  }
+
+  #break(broken: BrokenUpstream): void {
+    this.#broken ??= broken;
+    this.#abort.abort();
+  }
+
+  #reason(thrown: unknown, beforeHead: boolean): BrokenUpstream {
+    this.#stopTimer?.();
+    if (this.#broken !== undefined) return this.#broken;
+    const cause = { cause: thrown };
+    const code = codeOf(thrown);
+    if (beforeHead && UNREACHABLE.has(code)) {
+      const failure = new GatewayError("upstream_failed", "the upstream could not be reached", cause);
+      return (this.#broken = new BrokenUpstream(failure, { on: "route" }, false));
+    }
+    const what = beforeHead
+      ? "the upstream closed the connection without an answer"
+      : "the upstream's answer was cut";
+    const failure = new GatewayError(beforeHead ? "upstream_failed" : "upstream_cut", what, cause);
+    return (this.#broken = new BrokenUpstream(failure, { on: "account" }));
+  }
+}
+
+function codeOf(thrown: unknown): string {
+  if (!(thrown instanceof Error) || !("code" in thrown)) return "";
+  return typeof thrown.code === "string" ? thrown.code : "";
+}

@@ -1,0 +1,114 @@
+// The listening socket and its table of routes.
+
+import type { Protocol } from "../core/account.ts";
+import { plain } from "./answers.ts";
+
+/** What answers a request; `id` is the rest of the path for routes that take one. */
+export type Handle = (request: Request, id?: string) => Promise<Response> | Response;
+
+export interface Routes {
+  /** Client requests in one of the protocols. */
+  readonly exchange: (request: Request, protocol: Protocol) => Promise<Response>;
+  readonly models: Handle;
+  readonly health: Handle;
+  readonly live: Handle;
+  readonly ready: Handle;
+}
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly routes: Routes;
+  /** A failure nobody caught: the client gets a plain 500. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Server {
+  readonly url: string;
+  /** Stops listening; with `now` open connections are closed as well. */
+  stop(now: boolean): Promise<void>;
+}
+
+/** Bun enforces a limit of its own on bodies; ours is lower or equal and answers in the client's protocol. */
+const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+export function startServer(options: ServerOptions): Server {
+  const table = routeTable(options.routes);
+  const server = Bun.serve({
+    hostname: options.host,
+    port: options.port,
+    // Streams may be silent for minutes; silence is the relay's business.
+    idleTimeout: 0,
+    maxRequestBodySize: NO_LIMIT,
+    development: false,
+    fetch: (request) => dispatch(table, request),
+    error: (error) => {
+      options.onError(error);
+      return plain(500, "internal", "the gateway failed to handle this request");
+    },
+  });
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return { url: `http://${host}:${server.port}`, stop: (now) => server.stop(now) };
+}
+
+interface Route {
+  readonly method: "GET" | "POST";
+  readonly handle: Handle;
+}
+
+type Table = ReadonlyMap<string, Route>;
+
+function routeTable(routes: Routes): Table {
+  const post = (protocol: Protocol): Route => ({
+    method: "POST",
+    handle: (request) => routes.exchange(request, protocol),
+  });
+  const get = (handle: Handle): Route => ({ method: "GET", handle });
+  return new Map([
+    ["/v1/messages", post("messages")],
+    ["/v1/responses", post("responses")],
+    ["/responses", post("responses")],
+    ["/v1/chat/completions", post("chat")],
+    ["/v1/models", get(routes.models)],
+    ["/v1/models/", get(routes.models)],
+    ["/health", get(routes.health)],
+    ["/health/live", get(routes.live)],
+    ["/health/ready", get(routes.ready)],
+  ]);
+}
+
+function dispatch(table: Table, request: Request): Promise<Response> | Response {
+  const path = pathOf(request.url);
+  const model = path.startsWith("/v1/models/") ? path.slice("/v1/models/".length) : undefined;
+  const route = table.get(model === undefined ? path : "/v1/models/");
+  if (route === undefined) return unknownPath(request, path);
+  const { method } = request;
+  if (method === route.method) return route.handle(request, model);
+  if (method === "HEAD" && route.method === "GET") return route.handle(request, model);
+  if (method === "GET" && isUpgrade(request)) return upgradeRequired();
+  return plain(405, "method_not_allowed", `use ${route.method} here`, { allow: route.method });
+}
+
+/** The path of an absolute URL, without building a URL object for every request. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  if (start < 0) return "/";
+  const query = url.indexOf("?", start);
+  return query < 0 ? url.slice(start) : url.slice(start, query);
+}
+
+function unknownPath(request: Request, path: string): Response {
+  // Claude Code asks this at each start and does not look at the answer.
+  if (path === "/" && request.method === "HEAD") return new Response(null, { status: 200 });
+  return plain(404, "not_found", "there is nothing at this path");
+}
+
+function isUpgrade(request: Request): boolean {
+  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+/** Codex falls back to HTTP within 60 ms of this; a kept connection would poison the client's pool. */
+function upgradeRequired(): Response {
+  const headers = { upgrade: "websocket", connection: "close" };
+  return plain(426, "websocket_unsupported", "WebSockets are not served here; use POST", headers);
+}

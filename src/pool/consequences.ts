@@ -1,0 +1,194 @@
+// What an attempt's outcome means for the account, the route and the service it went to.
+
+import { LRUCache } from "lru-cache";
+import type { Blame, Outcome } from "../core/outcome.ts";
+import type { Clock, Log, Random } from "../core/ports.ts";
+import { BrownOut } from "./brown-out.ts";
+import { type CoolKind, type Cooldown, setBack } from "./cooldown.ts";
+import type { Health } from "./health.ts";
+import type { PoolLease } from "./lease.ts";
+import { isUsable, type LiveAccount, type Route } from "./live-account.ts";
+import { type Roster, sameCredential } from "./roster.ts";
+import type { SavedCooldowns } from "./saved-cooldowns.ts";
+
+const MAX_ORIGINS = 500;
+
+export interface ConsequencesOptions {
+  readonly roster: Roster;
+  readonly saved: SavedCooldowns;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Number of the newest lease. */
+  readonly newestLease: () => number;
+  /** The account serves less than before. */
+  readonly worsened: (live: LiveAccount) => void;
+  /** The account's session is not to come back to it. */
+  readonly unbind: (lease: PoolLease) => void;
+}
+
+export class Consequences {
+  readonly #options: ConsequencesOptions;
+  readonly #brownOuts = new LRUCache<string, BrownOut>({ max: MAX_ORIGINS });
+
+  constructor(options: ConsequencesOptions) {
+    this.#options = options;
+  }
+
+  /** Content has begun to flow: the account answers, though it may still break off. */
+  committed(lease: PoolLease): void {
+    const { live, route } = lease;
+    this.#warm(live, (each) => concerns(each, lease) && each.after < lease.number);
+    for (const health of [live.health, route.health]) this.#restore(health, lease);
+    lease.stopProbing();
+  }
+
+  ended(lease: PoolLease, outcome: Outcome): void {
+    if (outcome.kind === "ok") this.#succeeded(lease);
+    if (outcome.kind === "next" || outcome.kind === "cut") this.#failed(lease, outcome.blame);
+    lease.stopProbing();
+  }
+
+  /** By hand: the account and its way are fit. */
+  clear(live: LiveAccount): void {
+    const now = this.#options.clock.now();
+    this.#warm(live, () => true);
+    for (const health of [live.health, live.route.health]) {
+      if (health.ejectedUntil !== undefined) health.restore(now, false);
+    }
+  }
+
+  /** The account has a new credential. */
+  renewed(live: LiveAccount): void {
+    this.#warm(live, (each) => each.kind === "credential");
+  }
+
+  #succeeded(lease: PoolLease): void {
+    const { live, route } = lease;
+    const now = this.#options.clock.now();
+    this.committed(lease);
+    for (const health of [live.health, route.health]) health.success(now);
+    if (this.#brownOut(live).over(now)) live.widen();
+  }
+
+  #failed(lease: PoolLease, blame: Blame): void {
+    switch (blame.on) {
+      case "limit":
+        return this.#cool(lease, "limit", blame.scope, blame.forMs);
+      case "quota":
+        return this.#cool(lease, "quota", "account", blame.forMs);
+      case "credential":
+        this.#options.unbind(lease);
+        return this.#cool(lease, "credential", "account", undefined);
+      case "model":
+        return this.#cool(lease, "model", "model", undefined);
+      case "account":
+        this.#strike(lease, { health: lease.live.health, accounts: [lease.live], certain: true });
+        if (isShared(lease.route)) this.#strikeRoute(lease, false);
+        return;
+      case "route":
+        if (isShared(lease.route)) this.#strikeRoute(lease, true);
+        else this.#strike(lease, { health: lease.live.health, accounts: [lease.live], certain: true });
+        return;
+      case "provider":
+        return this.#overloaded(lease);
+      case "nobody":
+    }
+  }
+
+  #cool(lease: PoolLease, kind: CoolKind, scope: "account" | "model", forMs: number | undefined): void {
+    const { clock, random, newestLease, saved, log, worsened } = this.#options;
+    const { live, candidate } = lease;
+    const { name } = live.account;
+    // An answer to the old credential says nothing about the new one.
+    if (kind !== "model" && !sameCredential(candidate.account, live.account)) return;
+    const model = scope === "model" ? candidate.model : "";
+    const now = clock.now();
+    const known = live.cooldowns.get(kind, model);
+    const setback = { kind, model, forMs, lease: lease.number };
+    const cooldown = setBack(known, setback, { now, lease: newestLease(), random });
+    if (cooldown === known) return;
+    for (const forgotten of live.cooldowns.set(cooldown)) saved.remove(name, forgotten);
+    saved.save(live.account, cooldown);
+    const fields = { account: name, kind, model, seconds: Math.round((cooldown.until - now) / 1_000) };
+    log({ level: "warn", event: "account-cooled", fields });
+    lease.stopProbing();
+    worsened(live);
+  }
+
+  /** Ends cooldowns. */
+  #warm(live: LiveAccount, test: (cooldown: Cooldown) => boolean): void {
+    const { saved, log } = this.#options;
+    if (live.cooldowns.size === 0) return;
+    for (const cooldown of live.cooldowns.remove(test)) {
+      const { kind, model } = cooldown;
+      saved.remove(live.account.name, cooldown);
+      log({
+        level: "info",
+        event: "account-recovered",
+        fields: { account: live.account.name, kind, model },
+      });
+    }
+  }
+
+  #strikeRoute(lease: PoolLease, certain: boolean): void {
+    this.#strike(lease, { health: lease.route.health, accounts: [...lease.route.accounts], certain });
+  }
+
+  #strike(lease: PoolLease, { health, accounts, certain }: Struck): void {
+    const { clock, random, newestLease, roster, log, worsened } = this.#options;
+    const now = clock.now();
+    const { name } = lease.live.account;
+    const isDeserved = health.strike({ now, account: name, certain }, accounts.length);
+    if (health.ejectedUntil === undefined ? !isDeserved : health.probe !== lease) return;
+    if (health.ejectedUntil === undefined && !roster.mayEject(new Set(accounts))) return;
+    health.probe = undefined;
+    const until = health.eject(now, newestLease(), random);
+    const fields = { account: name, accounts: accounts.length, seconds: Math.round((until - now) / 1_000) };
+    log({
+      level: "warn",
+      event: health === lease.route.health ? "route-ejected" : "account-ejected",
+      fields,
+    });
+    for (const live of accounts) worsened(live);
+  }
+
+  #restore(health: Health, lease: PoolLease): void {
+    if (health.ejectedUntil === undefined || lease.number <= health.after) return;
+    health.restore(this.#options.clock.now(), true);
+    this.#options.log({
+      level: "info",
+      event: "account-readmitted",
+      fields: { account: lease.live.account.name },
+    });
+  }
+
+  #overloaded(lease: PoolLease): void {
+    const { clock, roster, log } = this.#options;
+    const { name, origin } = lease.live.account;
+    if (!this.#brownOut(lease.live).overloaded(clock.now(), name)) return;
+    for (const live of roster.accounts()) if (live.account.origin === origin) live.halve();
+    log({ level: "warn", event: "provider-overloaded", fields: { account: name } });
+  }
+
+  #brownOut({ account }: LiveAccount): BrownOut {
+    let brownOut = this.#brownOuts.get(account.origin);
+    if (brownOut === undefined) this.#brownOuts.set(account.origin, (brownOut = new BrownOut()));
+    return brownOut;
+  }
+}
+
+interface Struck {
+  readonly health: Health;
+  readonly accounts: readonly LiveAccount[];
+  /** See `Strike`. */
+  readonly certain: boolean;
+}
+
+function concerns(cooldown: Cooldown, { candidate }: PoolLease): boolean {
+  return cooldown.model === "" || cooldown.model === candidate.model;
+}
+
+function isShared(route: Route): boolean {
+  return [...route.accounts].filter((live) => isUsable(live.account)).length > 1;
+}

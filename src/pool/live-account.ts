@@ -1,0 +1,119 @@
+// One account as it stands at this moment. Nothing here decides; it remembers and answers.
+
+import type { Account } from "../core/account.ts";
+import type { LimitWindow } from "../core/limits.ts";
+import { Cooldowns } from "./cooldowns.ts";
+import { Health } from "./health.ts";
+
+/** What accounts with the same origin and proxy share: the way to the upstream. */
+export interface Route {
+  readonly name: string;
+  readonly health: Health;
+  readonly accounts: Set<LiveAccount>;
+}
+
+/**
+ * Whether an account may take a request for a model, slots aside.
+ * - `open`: yes
+ * - `probe`: a cooldown or ejection has run out and nobody probes yet
+ * - `probing`: a cooldown has run out and somebody probes; whether it is over will be known soon
+ * - `ejected`: it keeps failing; only if there is nobody else
+ * - `cooling`: no
+ */
+export type Standing = "open" | "probe" | "probing" | "ejected" | "cooling";
+
+const MAX_WINDOWS = 32;
+
+export class LiveAccount {
+  account: Account;
+  route: Route;
+  readonly cooldowns = new Cooldowns();
+  readonly health = new Health();
+  /** The lease that probes a cooldown, while one is out. */
+  probe: object | undefined;
+  /** Leases out. */
+  active = 0;
+  /** Virtual time of the last new session (see core/schedule.ts). */
+  turn = 0;
+  /** True once the configuration no longer names it; it is dropped with its last lease. */
+  removed = false;
+  /** Cancels the timer that offers its slots when a cooldown or ejection runs out. */
+  stopWatch: (() => void) | undefined;
+  /** How many leases may be out: `concurrency`, or less after a brown-out. */
+  room: number;
+  readonly #windows = new Map<string, LimitWindow>();
+
+  constructor(account: Account, route: Route) {
+    this.account = account;
+    this.route = route;
+    this.room = account.concurrency;
+  }
+
+  get hasRoom(): boolean {
+    return this.active < this.room && !this.removed;
+  }
+
+  /** Itself or its route, also past the time until a probe has succeeded. */
+  get isEjected(): boolean {
+    return this.health.ejectedUntil !== undefined || this.route.health.ejectedUntil !== undefined;
+  }
+
+  /** Cheap in the common case, because it is asked of every account for every new session. */
+  standing(model: string, now: number): Standing {
+    const { health, route, isEjected: ejected } = this;
+    if (!ejected && this.cooldowns.size === 0) return "open";
+    const probeAt = this.cooldowns.probeAt(model);
+    if (probeAt !== undefined && now < probeAt) return "cooling";
+    if (isHeldOut(health, now) || isHeldOut(route.health, now)) return "ejected";
+    if (probeAt !== undefined) return this.probe === undefined ? "probe" : "probing";
+    return ejected ? "probe" : "open";
+  }
+
+  /** The next moment at which time alone may let more requests through. */
+  nextChange(now: number): number | undefined {
+    const ends = [
+      this.cooldowns.nextAfter(now),
+      this.health.ejectedUntil,
+      this.route.health.ejectedUntil,
+    ].filter((end) => end !== undefined && end > now);
+    return ends.length === 0 ? undefined : Math.min(...ends.map(Number));
+  }
+
+  /** Takes a changed configuration over; a lower limit is reached as leases come back. */
+  configure(account: Account): void {
+    const reduced = this.room < this.account.concurrency;
+    this.account = account;
+    this.removed = false;
+    this.room = reduced ? Math.min(this.room, account.concurrency) : account.concurrency;
+  }
+
+  halve(): void {
+    this.room = Math.max(1, Math.floor(this.room / 2));
+  }
+
+  widen(): void {
+    this.room = Math.min(this.account.concurrency, this.room + 1);
+  }
+
+  observe(windows: readonly LimitWindow[]): void {
+    for (const window of windows) {
+      const known = this.#windows.get(window.name);
+      if (known === undefined ? this.#windows.size >= MAX_WINDOWS : known.seenAt > window.seenAt) continue;
+      this.#windows.set(window.name, window);
+    }
+  }
+
+  get windows(): readonly LimitWindow[] {
+    return [...this.#windows.values()];
+  }
+}
+
+/** Ejected, and its time is not up or somebody probes already. */
+function isHeldOut(health: Health, now: number): boolean {
+  return health.ejectedUntil !== undefined && (now < health.ejectedUntil || health.probe !== undefined);
+}
+
+/** Whether the configuration lets it serve at all. */
+export function isUsable(account: Account): boolean {
+  return !account.disabled && account.credential !== undefined;
+}

@@ -1,0 +1,102 @@
+// Anthropic's API (platform.claude.com, Messages) with an API key or a fixed bearer token.
+
+import type { Account } from "../core/account.ts";
+import type { Ask, Candidate } from "../core/exchange.ts";
+import { instantMs, type LimitWindow, retryAfterMs } from "../core/limits.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { FailedAnswer, Provider } from "../core/ports.ts";
+import { USER_AGENT } from "../core/version.ts";
+import {
+  commonOutcome,
+  endpoint,
+  limited,
+  modelMissing,
+  next,
+  prepare,
+  refused,
+  says,
+  told,
+} from "./common.ts";
+
+/** Sent when the client names none. */
+const DEFAULT_VERSION = "2023-06-01";
+
+/** Money is gone, whatever the status: 402, and 400 or 429 in these words. */
+const MONEY = /billing_error|credit balance|spend_limit|spend limit|extra usage|third-party apps/i;
+const BANNED = /organization_on_hold|organization has been disabled/i;
+const COUNTERS = ["requests", "tokens", "input-tokens", "output-tokens"] as const;
+const UNIFIED = ["5h", "7d"] as const;
+
+export const anthropic: Provider = {
+  name: "anthropic",
+
+  prepare(candidate: Candidate, ask: Ask, body: Uint8Array) {
+    const request = prepare(candidate, ask, body);
+    sign(request.headers, candidate.account);
+    return request;
+  },
+
+  models(account: Account) {
+    const headers = new Headers({ "user-agent": USER_AGENT });
+    sign(headers, account);
+    return { url: `${endpoint(account, "models")}?limit=1000`, headers };
+  },
+
+  outcome(answer: FailedAnswer, nowMs: number): Outcome {
+    const { status, error, headers } = answer;
+    if (says(error, BANNED)) return refused(403);
+    if (status < 500 && says(error, MONEY)) {
+      return next(told(answer, nowMs), { on: "quota", forMs: retryAfterMs(headers, nowMs) });
+    }
+    if (status === 429) {
+      const scope = modelClaim(headers) ? "model" : "account";
+      return limited(told(answer, nowMs), scope, retryAfterMs(headers, nowMs) ?? resetMs(headers, nowMs));
+    }
+    if (status === 404 && error !== undefined) return modelMissing();
+    return commonOutcome(answer, nowMs);
+  },
+
+  limits(headers: Headers, nowMs: number): readonly LimitWindow[] {
+    const windows: LimitWindow[] = [];
+    for (const name of COUNTERS) {
+      const prefix = `anthropic-ratelimit-${name}-`;
+      const limit = Number(headers.get(`${prefix}limit`) ?? Number.NaN);
+      const remaining = Number(headers.get(`${prefix}remaining`) ?? Number.NaN);
+      if (!(limit > 0) || Number.isNaN(remaining)) continue;
+      const resetAt = instantMs(headers.get(`${prefix}reset`));
+      windows.push({ name, used: 1 - remaining / limit, resetAt, source: "header", seenAt: nowMs });
+    }
+    for (const name of UNIFIED) {
+      const used = headers.get(`anthropic-ratelimit-unified-${name}-utilization`);
+      if (used === null) continue;
+      const resetAt = instantMs(headers.get(`anthropic-ratelimit-unified-${name}-reset`));
+      windows.push({ name, used: Number(used), resetAt, source: "header", seenAt: nowMs });
+    }
+    return windows;
+  },
+};
+
+function sign(headers: Headers, { credential }: Account): void {
+  if (credential?.kind === "api_key") headers.set("x-api-key", credential.secret);
+  if (credential?.kind === "bearer") headers.set("authorization", `Bearer ${credential.secret}`);
+  if (!headers.has("anthropic-version")) headers.set("anthropic-version", DEFAULT_VERSION);
+}
+
+/** A weekly limit of one model family binds that model only. */
+function modelClaim(headers: Headers): boolean {
+  const claim = headers.get("anthropic-ratelimit-unified-representative-claim") ?? "";
+  return claim.startsWith("seven_day_");
+}
+
+/** The reset that a 429 without `retry-after` names: the unified one, else that of a counter at zero. */
+function resetMs(headers: Headers, nowMs: number): number | undefined {
+  const unified = instantMs(headers.get("anthropic-ratelimit-unified-reset"));
+  if (unified !== undefined) return unified - nowMs;
+  let latest: number | undefined;
+  for (const name of COUNTERS) {
+    if (headers.get(`anthropic-ratelimit-${name}-remaining`) !== "0") continue;
+    const at = instantMs(headers.get(`anthropic-ratelimit-${name}-reset`));
+    if (at !== undefined && (latest === undefined || at > latest)) latest = at;
+  }
+  return latest === undefined ? undefined : latest - nowMs;
+}

@@ -1,0 +1,100 @@
+// What the providers share: addresses, headers, and the statuses that mean the same everywhere.
+
+import type { Account, Protocol } from "../core/account.ts";
+import { type Failure, type Fault, GatewayError } from "../core/errors.ts";
+import type { Ask, Candidate } from "../core/exchange.ts";
+import { requestHeaders } from "../core/headers.ts";
+import { clampWait, retryAfterMs } from "../core/limits.ts";
+import type { Blame, Outcome } from "../core/outcome.ts";
+import type { FailedAnswer, UpstreamRequest, WireError } from "../core/ports.ts";
+import { USER_AGENT } from "../core/version.ts";
+
+const PATHS: Readonly<Record<Protocol | "models", string>> = {
+  models: "/v1/models",
+  messages: "/v1/messages",
+  responses: "/v1/responses",
+  chat: "/v1/chat/completions",
+};
+
+/** `base_url` and the protocol's path; a base that ends in `/v1` is not doubled. */
+export function endpoint(account: Account, protocol: Protocol | "models"): string {
+  const base = account.baseUrl.replace(/\/+$/, "");
+  const path = PATHS[protocol];
+  return base + (base.endsWith("/v1") ? path.slice("/v1".length) : path);
+}
+
+/** The request with the client's harmless headers; the provider adds its credential. */
+export function prepare(candidate: Candidate, ask: Ask, body: Uint8Array): UpstreamRequest {
+  const headers = requestHeaders(ask.headers);
+  headers.set("content-type", "application/json");
+  // A compressed stream would be buffered, and what is inflated here is paid for here.
+  headers.set("accept-encoding", "identity");
+  if (!headers.has("user-agent")) headers.set("user-agent", USER_AGENT);
+  return { url: endpoint(candidate.account, candidate.protocol) + ask.query, headers, body };
+}
+
+/** The upstream's own words, kept for the client. */
+export function told(answer: FailedAnswer, nowMs: number): Failure {
+  const { error, status } = answer;
+  const retryAfter = retryAfterMs(answer.headers, nowMs);
+  if (error === undefined) {
+    const message = `the upstream answered ${status} without a readable error`;
+    const code = status === 504 ? "upstream_timeout" : "upstream_failed";
+    return new GatewayError(code, message, retryAfter === undefined ? {} : { retryAfterMs: retryAfter });
+  }
+  const fault: Fault = {
+    status,
+    type: error.type,
+    code: error.code ?? null,
+    message: error.message,
+    param: error.param ?? null,
+    retryAfterMs: retryAfter,
+    retry: undefined,
+  };
+  return fault;
+}
+
+export function next(fault: Failure, blame: Blame): Outcome {
+  return { kind: "next", fault, blame };
+}
+
+/** 401, 402, 403: what upstream said of its account is not the client's business. */
+export function refused(status: number): Outcome {
+  const why = status === 401 ? "did not accept its credential" : `refused it (${status})`;
+  const fault = new GatewayError("upstream_refused", `the upstream of the chosen account ${why}`);
+  return next(fault, { on: "credential" });
+}
+
+export function modelMissing(): Outcome {
+  const fault = new GatewayError("model_not_found", "no account offers this model");
+  return next(fault, { on: "model" });
+}
+
+/** A 429 that is a passing limit: the time upstream named, or none. */
+export function limited(fault: Failure, scope: "account" | "model", forMs: number | undefined): Outcome {
+  return next(fault, { on: "limit", scope, forMs: clampWait(forMs) });
+}
+
+/**
+ * Statuses that mean the same at every provider; undefined for 429 and for the errors a provider words
+ * in its own way, which it must have looked at before.
+ */
+export function commonOutcome(answer: FailedAnswer, nowMs: number): Outcome {
+  const { status, error, page } = answer;
+  const fault = told(answer, nowMs);
+  // A firewall or a proxy answered in place of the service.
+  if (page && (status < 400 || status === 403)) return next(fault, { on: "route" });
+  if (status === 401 || status === 402 || status === 403) return refused(status);
+  if (status === 404 || status === 405)
+    return error === undefined ? next(fault, { on: "account" }) : { kind: "stop", fault };
+  if (status === 408 || status === 409) return next(fault, { on: "account" });
+  if (status === 529) return next(fault, { on: "provider" });
+  if (status >= 400 && status < 500) return { kind: "stop", fault };
+  return next(fault, { on: "account" });
+}
+
+/** Whether an error's words match, in type, code or message. */
+export function says(error: WireError | undefined, pattern: RegExp): boolean {
+  if (error === undefined) return false;
+  return pattern.test(error.type) || pattern.test(error.code ?? "") || pattern.test(error.message);
+}

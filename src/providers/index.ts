@@ -1,0 +1,7 @@
+// The table of upstream services: one line each.
+
+import type { Provider } from "../core/ports.ts";
+import { anthropic } from "./anthropic.ts";
+import { openai } from "./openai.ts";
+
+export const PROVIDERS: Readonly<Record<string, Provider>> = { anthropic, openai };

@@ -1,0 +1,93 @@
+// The configuration in the words of those who use it.
+
+import type { Account as AccountConfig } from "./config/account.ts";
+import type { Config } from "./config/schema.ts";
+import type { Account, Credential } from "./core/account.ts";
+import type { ClientKey } from "./core/exchange.ts";
+import { hashToken } from "./gateway/authenticate.ts";
+import type { Settings } from "./gateway/deps.ts";
+import type { PoolSettings } from "./pool/pool.ts";
+
+/** A client that sends its body this slowly is refused. */
+const BODY_TIMEOUT_MS = 60_000;
+
+export function accountOf(config: AccountConfig): Account {
+  const { name, platform, type, baseUrl, apis, concurrency, priority, weight, modelMap, disabled } = config;
+  return {
+    name,
+    platform,
+    type,
+    provider: platform,
+    credential: credentialOf(config),
+    baseUrl,
+    origin: new URL(baseUrl).origin,
+    proxy: config.proxy,
+    apis,
+    concurrency,
+    priority,
+    weight,
+    models: config.models,
+    modelMap,
+    disabled,
+    allowExtraUsage: config.allowExtraUsage,
+  };
+}
+
+/** OpenAI accounts of type `oauth` wait for the login that a later version brings. */
+function credentialOf(config: AccountConfig): Credential | undefined {
+  if (config.type === "api_key") {
+    return config.apiKey === undefined ? undefined : { kind: "api_key", secret: config.apiKey };
+  }
+  if (config.platform === "openai" || config.oauthToken === undefined) return undefined;
+  return { kind: "bearer", secret: config.oauthToken };
+}
+
+export function settingsOf(config: Config): Settings {
+  return {
+    keys: keysOf(config),
+    aliases: config.modelAliases,
+    defaultInstructions: config.openaiDefaultInstructions,
+    extraParams: config.modelExtraParams,
+    maxBodyBytes: config.maxBodyBytes,
+    bodyTimeoutMs: BODY_TIMEOUT_MS,
+    maxAccountSwitches: config.maxAccountSwitches,
+    connectTimeoutMs: config.connectTimeoutMs,
+    firstEventTimeoutMs: config.firstEventTimeoutMs,
+    streamReadTimeoutMs: config.streamReadTimeoutMs,
+    responseTimeoutMs: config.responseTimeoutMs,
+    logRequests: config.enableRequestLog,
+    logStreams: config.enableStreamDebugLog,
+    logPayloads: config.enableModelDebugLog,
+    logErrorBodies: config.logErrorBodies,
+  };
+}
+
+function keysOf(config: Config): ReadonlyMap<string, ClientKey> {
+  const keys = new Map<string, ClientKey>();
+  const open = { models: undefined, concurrency: undefined, requestsPerMinute: undefined, weight: 1 };
+  for (const [index, token] of config.authTokens.entries()) {
+    keys.set(hashToken(token), { name: `token-${index + 1}`, ...open });
+  }
+  for (const { name, token, models, concurrency, requestsPerMinute, weight } of config.clientKeys) {
+    keys.set(hashToken(token), { name, models, concurrency, requestsPerMinute, weight });
+  }
+  return keys;
+}
+
+export function poolSettingsOf(config: Config): PoolSettings {
+  return {
+    maxQueue: config.queueSize,
+    queueTimeoutMs: config.queueTimeoutMs,
+    stickyTtlMs: config.stickySessionTtlMs,
+    keys: config.authTokens.length + config.clientKeys.length,
+  };
+}
+
+/** Every secret of the configuration, for the log's mask. */
+export function secretsOf(config: Config): readonly string[] {
+  const ofAccounts = config.accounts.flatMap((each) => [each.apiKey, each.oauthToken, each.refreshToken]);
+  const ofKeys = config.clientKeys.map((each) => each.token);
+  return [...config.authTokens, ...ofKeys, config.adminToken, ...ofAccounts].filter(
+    (each) => each !== undefined,
+  );
+}

@@ -1,0 +1,167 @@
+// Brings a database file to the current schema, or says why it must not be touched. A file that is not ours, or
+// not sound, is left byte for byte as it is unless the operator asks for it to be moved aside.
+
+import { Database, SQLiteError } from "bun:sqlite";
+import { randomUUID } from "node:crypto";
+import { dirname } from "node:path";
+import type { Log } from "../../core/ports.ts";
+import { failure } from "../common.ts";
+import first from "./0001-first.sql" with { type: "text" };
+import {
+  journalOf,
+  moveAside,
+  privateEmptyFile,
+  privateFiles,
+  privateFolder,
+  publish,
+  readHead,
+  remove,
+  sizeOf,
+} from "./files.ts";
+
+/** In order; each ends by setting `user_version` to its place in this list. */
+const MIGRATIONS = [first];
+
+const MAGIC = "SQLite format 3\0";
+const APPLICATION_ID = 0x73_32_61_73;
+/** Where the header keeps it (sqlite.org/fileformat2.html §1.3). */
+const APPLICATION_ID_AT = 68;
+const HEADER_BYTES = 100;
+/** A whole check takes about 1.3 s a GB; of a larger file only what the pool starts from is checked. */
+const WHOLE_CHECK_BYTES = 64 * 1024 * 1024;
+
+export interface DatabaseOptions {
+  readonly path: string;
+  readonly log: Log;
+  readonly wall: () => number;
+  /** Moves a foreign or damaged file aside and begins anew, instead of refusing to start. */
+  readonly recover: boolean;
+}
+
+/** @throws with a message for the operator */
+export function openDatabase(options: DatabaseOptions): Database {
+  const { path, log } = options;
+  privateFolder(dirname(path), log);
+  const trouble = troubleWith(path);
+  if (trouble !== undefined) {
+    if (!options.recover) throw new Error(refusal(path, trouble));
+    const moved = moveAside(path, options.wall());
+    log({ level: "error", event: "database-moved-aside", fields: { path, moved, trouble } });
+  }
+  try {
+    if (sizeOf(path) === undefined) create(path, log);
+    privateFiles(path, log);
+    return ready(path, log);
+  } catch (error) {
+    throw failure(
+      `the database ${path} cannot be used; see that its folder can be written and has room`,
+      error,
+    );
+  }
+}
+
+function refusal(path: string, trouble: string): string {
+  return (
+    `the database ${path} ${trouble}. It was left as it is. Put a backup in its place, ` +
+    `or start once with --recover to move it to ${path}.corrupt-<time> and begin an empty one`
+  );
+}
+
+/** Why the file must not be written to, as the end of a sentence; undefined when it is sound or missing. */
+function troubleWith(path: string): string | undefined {
+  const size = sizeOf(path);
+  if (size === undefined) {
+    const journal = journalOf(path);
+    return journal === undefined ? undefined : `is missing, but its journal ${journal} is there`;
+  }
+  // A new database gets its name only when it is whole, so an empty one has lost its content.
+  if (size === 0) return "is empty";
+  const head = readHead(path, HEADER_BYTES);
+  if (head.toString("latin1", 0, MAGIC.length) !== MAGIC || head.length < HEADER_BYTES)
+    return "is not an SQLite database";
+  if (head.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) return "belongs to another program";
+  return damageIn(path, size);
+}
+
+/** Looks through a connection that cannot write, not even by a checkpoint when it closes. */
+function damageIn(path: string, size: number): string | undefined {
+  let database: Database | undefined;
+  try {
+    database = new Database(path, { readonly: true });
+    database.run("PRAGMA busy_timeout = 5000");
+    database.run("PRAGMA cell_size_check = ON");
+    if (numberOf(database, "user_version") > MIGRATIONS.length) throw newer(path);
+    const check = size <= WHOLE_CHECK_BYTES ? "PRAGMA quick_check(1)" : "PRAGMA quick_check(state)";
+    const [found] = database.query<Record<string, unknown>, []>(check).values();
+    return found?.[0] === "ok" ? undefined : `is damaged (${String(found?.[0])})`;
+  } catch (error) {
+    if (!(error instanceof SQLiteError)) throw error;
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code ?? "")) return `is damaged (${error.message})`;
+    // Somebody else's rollback journal: opening it for writing plays it back.
+    if (error.code === "SQLITE_READONLY_ROLLBACK") return undefined;
+    throw failure(`the database ${path} cannot be read`, error);
+  } finally {
+    database?.close(true);
+  }
+}
+
+function newer(path: string): Error {
+  return new Error(
+    `the database ${path} was written by a newer version. It was left as it is. Start that version, or move the file away`,
+  );
+}
+
+/** Made under another name and renamed when it is whole: a crash leaves no half of a database. */
+function create(path: string, log: Log): void {
+  const made = `${path}.new-${randomUUID()}`;
+  try {
+    privateEmptyFile(made);
+    const database = ready(made, log);
+    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    database.close(true);
+    publish(made, path);
+  } finally {
+    remove(made);
+  }
+}
+
+function ready(path: string, log: Log): Database {
+  const database = new Database(path, { readwrite: true });
+  try {
+    database.run("PRAGMA busy_timeout = 5000");
+    const mode = database.query("PRAGMA journal_mode = WAL").values()[0]?.[0];
+    if (mode !== "wal")
+      log({ level: "warn", event: "database-without-wal", fields: { path, mode: String(mode) } });
+    database.run("PRAGMA synchronous = FULL");
+    database.run("PRAGMA cell_size_check = ON");
+    database.run("PRAGMA temp_store = MEMORY");
+    database.run("PRAGMA trusted_schema = OFF");
+    migrate(database);
+    // From here on requests share the thread, so a lock held by another process is waited for only briefly.
+    database.run("PRAGMA busy_timeout = 100");
+    return database;
+  } catch (error) {
+    database.close(true);
+    throw error;
+  }
+}
+
+/** Each step in a transaction of its own. The first lock also proves that the file can be written. */
+function migrate(database: Database): void {
+  for (;;) {
+    database.run("BEGIN IMMEDIATE");
+    try {
+      const step = MIGRATIONS[numberOf(database, "user_version")];
+      if (step !== undefined) database.run(step);
+      database.run("COMMIT");
+      if (step === undefined) return;
+    } catch (error) {
+      if (database.inTransaction) database.run("ROLLBACK");
+      throw error;
+    }
+  }
+}
+
+function numberOf(database: Database, pragma: "user_version"): number {
+  return Number(database.query(`PRAGMA ${pragma}`).values()[0]?.[0]);
+}
