@@ -18,6 +18,7 @@ import { modelsRoute } from "./http/models.ts";
 import { type Routes, startServer } from "./http/server.ts";
 import { createLog } from "./logs/log.ts";
 import { requestLine } from "./logs/request-line.ts";
+import { type OutputStream, outputSink } from "./logs/sink.ts";
 import { createPool, type Pool } from "./pool/pool.ts";
 import { CODECS } from "./protocols/index.ts";
 import { PROVIDERS } from "./providers/index.ts";
@@ -26,22 +27,18 @@ import { openRecords } from "./stores/sqlite.ts";
 
 /** How long clients are given to take their error events when the gateway stops. */
 const HALT_MS = 1_000;
-const SILENT: LogOutput = { write: () => {}, terminal: false };
 
 export interface AppOptions {
   readonly config: Config;
-  /** Where log lines go; `log` takes their place in tests. */
-  readonly output?: LogOutput;
+  /** Where log lines go: aligned and coloured for people on a terminal, JSON elsewhere. */
+  readonly output?: OutputStream;
+  /** Takes the lines instead. */
   readonly log?: Log;
   readonly clock?: Clock;
   /** Instead of the SQLite file in `data_dir`. */
   readonly records?: Records;
-}
-
-export interface LogOutput {
-  readonly write: (text: string) => void;
-  /** People read it: aligned and coloured lines instead of JSON. */
-  readonly terminal: boolean;
+  /** Moves a damaged database aside and starts with a new one. */
+  readonly recover?: boolean;
 }
 
 export interface App {
@@ -59,9 +56,10 @@ export interface App {
 export async function startApp(options: AppOptions): Promise<App> {
   const { clock = systemClock } = options;
   const secrets = new Set<string>();
-  const log = options.log ?? createLog({ ...(options.output ?? SILENT), wall: clock.wall, secrets });
+  const log = options.log ?? logTo(options.output, clock, secrets);
   const current = new Current(options.config, secrets);
-  const records = options.records ?? openFile(current.config, clock, log);
+  const records =
+    options.records ?? openFile(current.config, { clock, log, recover: options.recover ?? false });
   const accounts = current.accounts;
   const settings = poolSettingsOf(current.config);
   const pool = createPool({ accounts, settings, clock, random: Math.random, records, log });
@@ -163,9 +161,14 @@ function routesOf({ current, pool, gateway, clock }: Parts): Routes {
   };
 }
 
-function openFile(config: Config, clock: Clock, log: Log): Records {
+function logTo(output: OutputStream | undefined, clock: Clock, secrets: ReadonlySet<string>): Log {
+  if (output === undefined) return () => {};
+  return createLog({ write: outputSink(output), terminal: output.isTTY === true, wall: clock.wall, secrets });
+}
+
+function openFile(config: Config, options: { clock: Clock; log: Log; recover: boolean }): Records {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  return openRecords({ path: join(config.dataDir, "sub2api.sqlite"), clock, log });
+  return openRecords({ path: join(config.dataDir, "sub2api.sqlite"), ...options });
 }
 
 function hasKey(headers: Headers): boolean {

@@ -22,4 +22,6 @@ if (process.env[LIMIT] === undefined && typeof process.execve === "function") {
 
 const { env, stdin, stdout, stderr } = process;
 const code = await command(process.argv.slice(2), { env, stdin, stdout, stderr, cwd: process.cwd() });
+// What was logged last is written at the end of this turn.
+await new Promise((resolve) => setImmediate(resolve));
 process.exit(code);

@@ -16,15 +16,20 @@ const HELP = `Usage: sub2api_simple [serve] [-config FILE]
 Runs the gateway. The config is FILE, else $SUB2API_CONFIG, else config.json; it is read
 again when it changes and on SIGHUP. SIGTERM and SIGINT let running requests finish
 (shutdown_grace); a second one ends at once.
+
+  -config, --config, -c FILE   default: $SUB2API_CONFIG, else config.json
+  --recover                    move a damaged database aside and start with a new one
+  -h, --help                   this text
 `;
 
 export function run(args: string[], io: Io): Promise<number> {
-  return runCommand(args, io, { help: HELP, options: {} }, ({ configPath }) => {
-    return serve(resolve(io.cwd, configPath), io);
+  const options = { recover: { type: "boolean" } } as const;
+  return runCommand(args, io, { help: HELP, options }, ({ configPath, values }) => {
+    return serve(resolve(io.cwd, configPath), io, values.recover === true);
   });
 }
 
-async function serve(path: string, io: Io): Promise<number> {
+async function serve(path: string, io: Io, recover: boolean): Promise<number> {
   if (!existsSync(path)) {
     io.stderr.write(`There is no config at ${path}.\nMake one with: sub2api_simple init -config ${path}\n`);
     return EXIT.usage;
@@ -34,11 +39,9 @@ async function serve(path: string, io: Io): Promise<number> {
     io.stderr.write(formatProblems(path, loaded.problems));
     return EXIT.usage;
   }
-  const terminal = process.stdout.isTTY === true && io.env["NO_COLOR"] === undefined;
-  const output = { write: (text: string) => void io.stdout.write(text), terminal };
   let app: App;
   try {
-    app = await startApp({ config: loaded.config, output });
+    app = await startApp({ config: loaded.config, output: process.stdout, recover });
   } catch (error) {
     io.stderr.write(
       `The gateway could not start: ${error instanceof Error ? error.message : String(error)}\n`,

@@ -47,7 +47,7 @@ export const flagField = (body: JsonObject, key: string): boolean | undefined =>
   read(body, key, "a boolean", isFlag);
 export const countField = (body: JsonObject, key: string): number | undefined =>
   read(body, key, "an integer", isCount);
-export const numberField = (body: JsonObject, key: string): number | undefined =>
+const numberField = (body: JsonObject, key: string): number | undefined =>
   read(body, key, "a number", isNumber);
 export const listField = (body: JsonObject, key: string): readonly Json[] | undefined =>
   read(body, key, "an array", isList);
@@ -98,6 +98,3 @@ export function sharedMembers(prompt: Prompt): JsonObject {
     prompt_cache_options: identity.cacheOptions,
   };
 }
-
-/** The name of an output schema that came without one, where a name is required. */
-export const FORMAT_NAME = "output";

@@ -100,10 +100,12 @@ function roleOf(body: Uint8Array, span: Span): Json | undefined {
  * Code's billing line carries a hash of the whole request (`cch=`).
  */
 function stable(body: Uint8Array, span: Span): string {
-  return JSON.stringify(valueAt(body, span), (key, value: Json) => {
+  const value = valueAt(body, span);
+  const plain = JSON.stringify(value);
+  if (!plain.includes('"cache_control"') && !plain.includes("cch=")) return plain;
+  return JSON.stringify(value, (key, inner: Json) => {
     if (key === "cache_control") return undefined;
-    if (Array.isArray(value)) return value.filter((each) => !isBillingLine(each));
-    return value;
+    return Array.isArray(inner) ? inner.filter((each) => !isBillingLine(each)) : inner;
   });
 }
 

@@ -57,13 +57,14 @@ class Guard {
     }
   }
 
-  #closeCall(event: StreamEvent): readonly StreamEvent[] {
+  #closeCall(event: StreamEvent & { type: "block_close" }): readonly StreamEvent[] {
     this.#called = true;
-    if (this.#call?.kind !== "function") return [event];
-    const text = this.#pieces.join("");
-    // No arguments at all is a call without any; clients want an object.
-    if (text.trim() === "") return [{ type: "delta", text: "{}" }, event];
-    this.#broken = parseObject(text) === undefined;
+    if (this.#call?.kind === "function") {
+      const text = this.#pieces.join("");
+      // No arguments at all is a call without any; clients want an object.
+      if (text.trim() === "") return [{ type: "delta", text: "{}" }, event];
+      this.#broken = parseObject(text) === undefined;
+    } else this.#broken = !event.whole;
     return this.#broken ? [] : [event];
   }
 

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { GatewayError } from "./errors.ts";
 import type { CustomTool, FunctionTool, Tool, ToolName } from "./hub.ts";
 
-export const MAX_LENGTH = 64;
+const MAX_LENGTH = 64;
 const LEGAL = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** First 8 hex digits of SHA-256. */

@@ -110,7 +110,7 @@ export function readError(data: JsonObject): WireError | undefined {
   const named = stringAt(error, "type");
   const type = named === undefined || named === "error" ? (code ?? "api_error") : named;
   return {
-    status: statusIn(error) ?? statusIn(data) ?? statusOf(code) ?? statusOf(type),
+    status: statusIn(error) ?? statusIn(data) ?? statusOf(code) ?? statusOf(named),
     type,
     code,
     message: stringAt(error, "message") ?? stringAt(error, "detail") ?? "the upstream gave no message",

@@ -1,7 +1,8 @@
 // One try at one account: prepare, send, and relay what comes back. It never throws; it says what became of it.
 
-import { asGatewayError, type Failure } from "../core/errors.ts";
-import type { Outcome } from "../core/outcome.ts";
+import { asGatewayError, type GatewayError } from "../core/errors.ts";
+import { member, valueAt } from "../core/json.ts";
+import type { Blame, Outcome } from "../core/outcome.ts";
 import type { Lease } from "../core/ports.ts";
 import type { Attempt } from "./attempt-state.ts";
 import { edited, translatedBody } from "./body.ts";
@@ -86,23 +87,27 @@ function conversionFor({ deps, exchange, ask, upstreamCodec }: Attempt): Convers
   });
 }
 
-function settle({ deps, lease, tap }: Attempt): void {
-  if (tap.responseId !== undefined) deps.pool.issued(tap.responseId, lease.candidate.account);
+/** A stored response may be continued later, at the account that made it. */
+function settle({ deps, ask, lease, tap }: Attempt): void {
+  const store = member(ask.members, "store");
+  if (tap.responseId === undefined || (store !== undefined && valueAt(ask.body, store) === false)) return;
+  deps.pool.issued(tap.responseId, lease.candidate.account);
 }
 
 /** What a thrown value makes of the attempt. */
 function failed(exchange: Exchange, thrown: unknown): Outcome {
   if (exchange.client.left) return { kind: "gone" };
-  if (exchange.halted !== undefined) return broken(exchange, exchange.halted);
-  if (!(thrown instanceof BrokenUpstream)) return broken(exchange, asGatewayError(thrown));
-  const { failure, blame } = thrown;
-  if (exchange.committed) return { kind: "cut", fault: failure, blame };
-  if (thrown.sent && exchange.ask?.replayable === false) return { kind: "stop", fault: failure };
-  return { kind: "next", fault: failure, blame };
+  const { fault, blame, sent } = causeOf(exchange.halted ?? thrown);
+  if (exchange.committed) return { kind: "cut", fault, blame };
+  const once = sent && exchange.ask?.replayable === false;
+  return once || blame.on === "nobody" ? { kind: "stop", fault } : { kind: "next", fault, blame };
 }
 
-/** Nobody's fault but ours or the request's. */
-function broken(exchange: Exchange, fault: Failure): Outcome {
-  if (exchange.committed) return { kind: "cut", fault, blame: { on: "nobody" } };
-  return { kind: "stop", fault };
+function causeOf(thrown: unknown): { fault: GatewayError; blame: Blame; sent: boolean } {
+  if (thrown instanceof BrokenUpstream)
+    return { fault: thrown.failure, blame: thrown.blame, sent: thrown.sent };
+  const fault = asGatewayError(thrown);
+  // An answer that cannot be translated is the upstream's doing; anything else is the request's or ours.
+  const theirs = fault.code === "upstream_failed" || fault.code === "upstream_cut";
+  return { fault, blame: { on: theirs ? "account" : "nobody" }, sent: true };
 }

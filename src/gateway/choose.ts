@@ -7,14 +7,10 @@ import type { CandidateOptions, Lease } from "../core/ports.ts";
 import type { Deps } from "./deps.ts";
 import type { Exchange } from "./exchange.ts";
 
-export async function* choose(deps: Deps, exchange: Exchange, ask: Ask): AsyncGenerator<Lease, void> {
-  let askedAt = deps.clock.now();
-  for await (const lease of deps.pool.candidates(ask, candidateOptions(deps, exchange))) {
-    exchange.waitedMs += deps.clock.now() - askedAt;
-    exchange.lease = lease;
-    yield lease;
-    askedAt = deps.clock.now();
-  }
+/** Leases in the order in which accounts should be tried. @throws GatewayError when nobody can serve at all */
+export function choose(deps: Deps, exchange: Exchange, ask: Ask): AsyncGenerator<Lease, void> {
+  exchange.waits();
+  return deps.pool.candidates(ask, candidateOptions(deps, exchange));
 }
 
 function candidateOptions({ codecs }: Deps, exchange: Exchange): CandidateOptions {
@@ -35,5 +31,11 @@ export function unanswered(deps: Deps, exchange: Exchange, ask: Ask): Failure | 
   if (outcome.kind !== "next") return outcome.fault;
   const verdict = deps.pool.verdict(ask, candidateOptions(deps, exchange));
   if (verdict?.code === "pool_cooling" && outcome.blame.on !== "credential") return verdict;
-  return exchange.mostTelling ?? outcome.fault;
+  return afterAll(exchange.mostTelling ?? outcome.fault);
+}
+
+/** When nobody is left: of the upstreams' own statuses a client is told a limit's or a breakdown's, no other. */
+function afterAll(failure: Failure): Failure {
+  if (failure instanceof GatewayError || failure.status === 429 || failure.status >= 500) return failure;
+  return new GatewayError("upstream_failed", `the upstream answered ${failure.status}`);
 }

@@ -1,14 +1,23 @@
 // From an upstream's protocol to the client's: nothing at all when they are the same, else through the hub.
 
-import { GatewayError } from "../core/errors.ts";
+import { type Failure, GatewayError } from "../core/errors.ts";
 import type { Prompt, StreamEvent } from "../core/hub.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { Codec, EncodeContext, Folder, Translator, Wire } from "../core/ports.ts";
+import type {
+  Codec,
+  EncodeContext,
+  Folder,
+  StreamDecoder,
+  StreamEncoder,
+  Translator,
+  Wire,
+} from "../core/ports.ts";
 import type { SseFrame } from "../core/sse.ts";
+import { faultOfError } from "../core/wire-error.ts";
 
 /** How one upstream answer becomes one client answer. */
 export interface Conversion {
-  /** A stream's frames, one by one; undefined when bytes pass unchanged. @throws GatewayError on a broken stream */
+  /** A stream's frames, one by one; undefined when bytes pass unchanged. */
   readonly stream: (() => StreamConversion) | undefined;
   /** A whole answer; undefined when bytes pass unchanged. */
   readonly whole: ((answer: JsonObject) => JsonObject) | undefined;
@@ -21,6 +30,10 @@ export interface Conversion {
 export interface StreamConversion {
   push(frame: SseFrame): string;
   end(): string;
+  /** The event that tells the client of a failure, in the place where the stream stands. */
+  fail(failure: Failure): string;
+  /** Why the upstream's stream makes no sense, once it does not; the client has been told. */
+  readonly failure: Failure | undefined;
 }
 
 /** The same protocol on both sides. */
@@ -42,23 +55,17 @@ export function translating(upstream: Codec, client: Codec, context: Translation
   const from = translatorOf(upstream);
   const to = translatorOf(client);
   const whole = (answer: JsonObject): JsonObject =>
-    to.encodeAnswer(checked(from.decodeAnswer(answer)), context.prompt, context);
+    to.encodeAnswer(from.decodeAnswer(answer), context.prompt, context);
   return {
-    stream: () => {
-      const decoder = from.decoder();
-      const encoder = to.encoder(context.prompt, context);
-      const text = (events: readonly StreamEvent[]): string =>
-        checked(events)
-          .map((event) => encoder.push(event))
-          .join("");
-      return { push: (frame) => text(decoder.push(frame)), end: () => text(decoder.end()) };
-    },
+    stream: () => new Translation(from.decoder(), to.encoder(context.prompt, context), client.wire),
     whole,
     unfold: (answer) => {
       const encoder = to.encoder(context.prompt, context);
-      return checked(from.decodeAnswer(answer))
-        .map((event) => encoder.push(event))
-        .join("");
+      const text = (event: StreamEvent): string => {
+        if (event.type === "error") throw new GatewayError("upstream_failed", event.error.message);
+        return encoder.push(event);
+      };
+      return from.decodeAnswer(answer).map(text).join("");
     },
     folder: () => {
       const folder = upstream.wire.folder();
@@ -73,15 +80,44 @@ export function translating(upstream: Codec, client: Codec, context: Translation
   };
 }
 
+class Translation implements StreamConversion {
+  failure: Failure | undefined;
+  readonly #decoder: StreamDecoder;
+  readonly #encoder: StreamEncoder;
+  readonly #wire: Wire;
+
+  constructor(decoder: StreamDecoder, encoder: StreamEncoder, wire: Wire) {
+    this.#decoder = decoder;
+    this.#encoder = encoder;
+    this.#wire = wire;
+  }
+
+  push(frame: SseFrame): string {
+    return this.#text(this.#decoder.push(frame));
+  }
+
+  end(): string {
+    return this.#text(this.#decoder.end());
+  }
+
+  fail(failure: Failure): string {
+    return this.#encoder.push({ type: "error", error: failure });
+  }
+
+  #text(events: readonly StreamEvent[]): string {
+    let text = "";
+    for (const event of events) {
+      if (this.failure !== undefined) break;
+      text += this.#encoder.push(event);
+      if (event.type !== "error") continue;
+      const { error } = event;
+      this.failure = error instanceof GatewayError ? error : faultOfError(error, this.#wire.family);
+    }
+    return text;
+  }
+}
+
 export function translatorOf(codec: Codec): Translator {
   if (codec.translator !== undefined) return codec.translator;
   throw new GatewayError("internal", `${codec.wire.protocol} cannot be translated`);
-}
-
-/** Decoders say by an event that a stream makes no sense; the relay tells it as it tells every failure. */
-function checked(events: readonly StreamEvent[]): readonly StreamEvent[] {
-  if (events.some((event) => event.type === "error")) {
-    throw new GatewayError("upstream_failed", "the upstream's answer could not be read to its end");
-  }
-  return events;
 }

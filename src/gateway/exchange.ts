@@ -34,8 +34,8 @@ export class Exchange {
   /** Of several accounts' failures the one worth telling: a broken upstream rather than a refused credential. */
   mostTelling: Failure | undefined;
   usage: Usage | undefined;
-  /** The id of the answer under way, which an error event has to repeat. */
-  responseId: string | undefined;
+  /** The error event that fits the stream under way. */
+  errorEvent: ((failure: Failure) => string) | undefined;
   /** Content has gone to the client: from here nobody takes over. */
   committed = false;
   /** Failovers so far, and those among them that were charged. */
@@ -45,6 +45,7 @@ export class Exchange {
   firstByteMs: number | undefined;
   /** Why the gateway itself broke it off. */
   halted: GatewayError | undefined;
+  #askedAt: number;
   readonly #abort = new AbortController();
   readonly #attempts: string[] = [];
   #prompt: Prompt | undefined;
@@ -55,6 +56,7 @@ export class Exchange {
     this.codec = codec;
     this.#clock = clock;
     this.startedAt = clock.now();
+    this.#askedAt = this.startedAt;
     this.startedWall = clock.wall();
     const { signal } = request;
     this.client = new Client({ clock, wire: codec.wire, requestId: this.id, signal });
@@ -85,17 +87,36 @@ export class Exchange {
     this.#abort.abort();
   }
 
+  /** From here it waits for a slot. */
+  waits(): void {
+    this.#askedAt = this.#clock.now();
+  }
+
+  /** A slot has been got. */
+  begins(lease: Lease): void {
+    this.lease = lease;
+    this.waitedMs += this.#clock.now() - this.#askedAt;
+  }
+
   tried(lease: Lease, outcome: Outcome): void {
     const how = outcome.kind === "next" || outcome.kind === "cut" ? outcome.blame.on : outcome.kind;
     this.#attempts.push(`${lease.candidate.account.name}:${how}`);
     this.outcome = outcome;
+    this.waits();
     if (outcome.kind === "next" && outcome.blame.on !== "credential" && outcome.blame.on !== "model") {
       this.mostTelling = outcome.fault;
     }
   }
 
+  #ending(): string {
+    const { outcome, client } = this;
+    if (client.left && outcome?.kind !== "ok") return "gone";
+    if (outcome === undefined) return "refused";
+    return outcome.kind === "next" ? "failed" : outcome.kind;
+  }
+
   record(): ExchangeRecord {
-    const { ask, lease, outcome, failure, request } = this;
+    const { ask, lease, failure, request } = this;
     return {
       id: this.id,
       startedAt: this.startedWall,
@@ -109,10 +130,11 @@ export class Exchange {
       upstreamProtocol: lease?.candidate.protocol,
       attempts: this.#attempts,
       status: this.client.status,
-      outcome: outcome === undefined ? "refused" : outcome.kind === "next" ? "failed" : outcome.kind,
+      outcome: this.#ending(),
       error: failure instanceof GatewayError ? failure.code : failure?.type,
       usage: this.usage,
-      waitedMs: this.waitedMs,
+      // Whoever never got a slot has waited until now.
+      waitedMs: lease === undefined && ask !== undefined ? this.#clock.now() - this.#askedAt : this.waitedMs,
       firstByteMs: this.firstByteMs,
       tookMs: this.elapsedMs,
       bytesIn: ask?.body.length ?? (Number(request.headers.get("content-length") ?? 0) || 0),

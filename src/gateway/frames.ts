@@ -1,17 +1,21 @@
 // An upstream stream as batches of complete frames. Half an event never leaves here, so a cut can always be told.
 
 import { GatewayError } from "../core/errors.ts";
-import { type SseFrame, SseReader } from "../core/sse.ts";
+import { SseFrame, SseReader } from "../core/sse.ts";
 import { BrokenUpstream } from "./broken.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** One event may be this large. */
 const MAX_EVENT = 16 << 20;
+const LF = 0x0a;
+const CR = 0x0d;
 
 export class Frames {
   readonly #upstream: Upstream;
   readonly #reader = new SseReader();
   #ahead: Promise<readonly SseFrame[] | undefined> | undefined;
+  /** The LF of a CRLF has left before it came. */
+  #lfAhead = false;
 
   constructor(upstream: Upstream) {
     this.#upstream = upstream;
@@ -34,16 +38,35 @@ export class Frames {
       const chunk = await this.#upstream.read();
       if (chunk === undefined) {
         const last = this.#reader.end();
-        return last === undefined ? undefined : [last];
+        return last?.data === undefined ? undefined : [closed(last)];
       }
-      const frames = this.#reader.push(chunk);
+      const frames = this.#reader.push(this.#withoutLf(chunk));
       if (this.#reader.pending > MAX_EVENT) throw tooLarge();
       if (frames.length === 0) continue;
       // Comments and half events are no sign of life.
       if (frames.some((frame) => frame.data !== undefined)) this.#upstream.touch();
-      return frames;
+      return this.#withLf(frames);
     }
   }
+
+  /** A blank line of CRLF that was parted between the two: behind a last event its LF would not be waited for. */
+  #withLf(frames: readonly SseFrame[]): readonly SseFrame[] {
+    const last = frames.at(-1)?.bytes;
+    this.#lfAhead = last?.at(-1) === CR && last.at(-2) === LF;
+    if (last === undefined || !this.#lfAhead) return frames;
+    return [...frames.slice(0, -1), new SseFrame(Buffer.concat([last, Buffer.of(LF)]))];
+  }
+
+  #withoutLf(chunk: Uint8Array): Uint8Array {
+    if (!this.#lfAhead || chunk.length === 0) return chunk;
+    this.#lfAhead = false;
+    return chunk[0] === LF ? chunk.subarray(1) : chunk;
+  }
+}
+
+/** With the blank line it lacks, so that what is written behind it, an error event, does not become part of it. */
+function closed({ bytes }: SseFrame): SseFrame {
+  return new SseFrame(Buffer.concat([bytes, bytes.subarray(-1)]));
 }
 
 function tooLarge(): BrokenUpstream {

@@ -34,6 +34,7 @@ export function createGateway(deps: Deps): Gateway {
       allowModel(key, ask.model);
       if (ask.stream) client.expectStream();
       for await (const lease of choose(deps, exchange, ask)) {
+        exchange.begins(lease);
         const outcome = await attempt(deps, routes, exchange, lease);
         lease.release(outcome);
         exchange.tried(lease, outcome);
@@ -41,7 +42,7 @@ export function createGateway(deps: Deps): Gateway {
       }
       await tell(exchange, unanswered(deps, exchange, ask));
     } catch (thrown) {
-      await tell(exchange, asGatewayError(thrown));
+      await tell(exchange, client.left ? undefined : asGatewayError(exchange.halted ?? thrown));
     } finally {
       live.delete(exchange);
       record(deps, exchange);

@@ -1,6 +1,7 @@
 // What an account answers, on its way to the client. One commit point: nothing leaves before the first content
 // event, and after it nothing but the answer's true end or an error event.
 
+import { type Failure, faultOf } from "../core/errors.ts";
 import { answerHeaders } from "../core/headers.ts";
 import { type JsonObject, parseObject } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
@@ -98,6 +99,9 @@ async function relayStream(
   exchange.client.open(answerHeaders(head.headers));
   upstream.expectWithin(settings.streamReadTimeoutMs);
   const stream = conversion.stream?.();
+  const { wire } = exchange.codec;
+  exchange.errorEvent = (failure) =>
+    stream?.fail(failure) ?? wire.errorEvent(faultOf(failure, wire.family), exchange.id, tap.responseId);
   try {
     for (
       let batch: readonly SseFrame[] | undefined = held;
@@ -108,12 +112,9 @@ async function relayStream(
       if (outcome !== undefined) return outcome;
     }
     if (!tap.complete) throw cutShort();
-    await exchange.client.write(stream?.end() ?? "");
-    exchange.client.end();
-    return { kind: "ok" };
+    return await finish(attempt, stream);
   } finally {
     exchange.usage = tap.usage;
-    if (stream === undefined) exchange.responseId = tap.responseId;
   }
 }
 
@@ -153,7 +154,7 @@ async function pass(
   batch: readonly SseFrame[],
   stream: StreamConversion | undefined,
 ): Promise<Outcome | undefined> {
-  const { exchange, tap } = attempt;
+  const { exchange, tap, upstream } = attempt;
   const { client } = exchange;
   debugFrames(attempt, batch);
   const passed: SseFrame[] = [];
@@ -167,13 +168,26 @@ async function pass(
     if (failed !== undefined || tap.ended) break;
   }
   const out = stream === undefined ? bytesOf(passed) : passed.map((frame) => stream.push(frame)).join("");
-  await client.write(out, spoken);
+  await upstream.unheard(client.write(out, spoken));
   if (client.left) return { kind: "gone" };
   if (failed !== undefined) return cutBy(attempt, head, failed, stream === undefined);
-  if (!tap.ended) return undefined;
+  if (stream?.failure !== undefined) return senseless(attempt, stream.failure);
+  return tap.ended ? finish(attempt, stream) : undefined;
+}
+
+/** The upstream's true end. */
+async function finish(attempt: Attempt, stream: StreamConversion | undefined): Promise<Outcome> {
+  const { client } = attempt.exchange;
   await client.write(stream?.end() ?? "");
+  if (stream?.failure !== undefined) return senseless(attempt, stream.failure);
   client.end();
   return { kind: "ok" };
+}
+
+/** A stream that cannot be translated on; the translation has told the client. */
+function senseless({ exchange }: Attempt, fault: Failure): Outcome {
+  exchange.client.end();
+  return { kind: "cut", fault, blame: { on: "account" } };
 }
 
 /** The bytes of frames, which lie in one buffer unless they were held over several reads. */

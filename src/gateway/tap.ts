@@ -32,7 +32,9 @@ export class Tap {
     const kind = this.#wire.kind(frame);
     if (kind === "end") this.ended = true;
     if (kind === "finish") this.#finished = true;
-    if (this.#wire.mayCount(frame)) {
+    // The id stands in the first events, which have no usage yet; an error event has to repeat it.
+    const names = kind === "prelude" && this.responseId === undefined;
+    if (names || this.#wire.mayCount(frame)) {
       const data = parseObject(frame.data ?? "");
       if (data !== undefined) this.count(data);
     }

@@ -13,7 +13,7 @@ export async function tell(exchange: Exchange, failure: Failure | undefined): Pr
   exchange.failure = failure;
   const fault = faultOf(failure, codec.wire.family);
   if (client.answered) {
-    await client.write(codec.wire.errorEvent(fault, id, exchange.responseId));
+    await client.write(exchange.errorEvent?.(failure) ?? codec.wire.errorEvent(fault, id));
     return client.end();
   }
   if (refusal !== undefined && exchange.outcome?.kind === "stop") {

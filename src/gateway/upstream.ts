@@ -43,10 +43,12 @@ const UNREACHABLE = new Set([
 export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #abort = new AbortController();
+  #response: Response | undefined;
   #reader: ByteReader | undefined;
   #broken: BrokenUpstream | undefined;
   #limitMs = 0;
   #since = 0;
+  #deaf = false;
   #stopTimer: (() => void) | undefined;
   #finished = false;
 
@@ -66,6 +68,15 @@ export class Upstream {
     this.#since = this.#options.clock.now();
   }
 
+  /** Silence is not counted while `work` is under way: it is we who do not listen then. */
+  async unheard(work: Promise<void>): Promise<void> {
+    const from = this.#options.clock.now();
+    this.#deaf = true;
+    await work;
+    this.#deaf = false;
+    this.#since += this.#options.clock.now() - from;
+  }
+
   /** @throws BrokenUpstream */
   async open(request: UpstreamRequest): Promise<Head> {
     const { routes, account } = this.#options;
@@ -74,10 +85,10 @@ export class Upstream {
     try {
       const response = await this.#send(request, reused);
       routes.answered(account);
-      this.#reader = response.body?.getReader();
+      this.#response = response;
       return { status: response.status, headers: response.headers };
     } catch (thrown) {
-      throw this.#reason(thrown, !this.#reader);
+      throw this.#reason(thrown, true);
     } finally {
       unguard();
     }
@@ -110,22 +121,38 @@ export class Upstream {
 
   /** The next bytes, or undefined at the answer's clean end. @throws BrokenUpstream */
   async read(): Promise<Uint8Array | undefined> {
-    if (this.#reader === undefined) return undefined;
+    const reader = (this.#reader ??= this.#response?.body?.getReader());
     try {
-      const { done, value } = await this.#reader.read();
-      if (!done) return value;
-      this.#finished = true;
-      return undefined;
+      if (reader === undefined) return this.#end();
+      const { done, value } = await reader.read();
+      return done ? this.#end() : value;
     } catch (thrown) {
       throw this.#reason(thrown, false);
     }
   }
 
+  #end(): undefined {
+    this.#finished = true;
+  }
+
   /** All bytes of a whole answer. @throws BrokenUpstream */
   async whole(): Promise<Uint8Array> {
+    const length = Number(this.#response?.headers.get("content-length") ?? Number.NaN);
+    if (length <= MAX_WHOLE && this.#response !== undefined) return await this.#measured(this.#response);
     return this.#gather(MAX_WHOLE, () => {
       throw this.#brokenBy("upstream_failed", "the upstream's answer is too large", { on: "account" });
     });
+  }
+
+  /** An answer that says its length needs no reader of its own. */
+  async #measured(response: Response): Promise<Uint8Array> {
+    try {
+      const bytes = await response.bytes();
+      this.#finished = true;
+      return bytes;
+    } catch (thrown) {
+      throw this.#reason(thrown, false);
+    }
   }
 
   /** As much of an error's body as comes in 2 s, 64 KiB at most: enough to classify it. */
@@ -173,8 +200,8 @@ export class Upstream {
   close(): void {
     this.#stopTimer?.();
     if (this.#finished) return this.#keep();
-    if (this.#reader === undefined || this.#broken !== undefined) return this.cancel();
     const reader = this.#reader;
+    if (reader === undefined || this.#broken !== undefined) return this.cancel();
     const stop = this.#options.clock.after(DRAIN_MS, () => this.cancel());
     reader.read().then(
       ({ done }) => {
@@ -194,6 +221,7 @@ export class Upstream {
   #watch(afterMs: number): void {
     this.#stopTimer = this.#options.clock.after(afterMs, () => {
       const silentMs = this.#options.clock.now() - this.#since;
+      if (this.#deaf) return this.#watch(this.#limitMs);
       if (silentMs < this.#limitMs) return this.#watch(this.#limitMs - silentMs);
       this.#break(
         this.#brokenBy("upstream_timeout", "the upstream was silent for too long", { on: "account" }),

@@ -41,6 +41,8 @@ export function startServer(options: ServerOptions): Server {
     idleTimeout: 0,
     maxRequestBodySize: NO_LIMIT,
     development: false,
+    // Outside development Bun would let a second gateway share the port without a word.
+    reusePort: false,
     fetch: (request) => dispatch(table, request),
     error: (error) => {
       options.onError(error);

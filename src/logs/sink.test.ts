@@ -13,29 +13,46 @@ class Stream extends EventEmitter {
   }
 }
 
+/** Lines are written at the end of the turn. */
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+const LARGE = "x".repeat(100_000);
+
 describe("the sink of a stream", () => {
-  test("is busy from when the stream is full until it has drained", async () => {
+  test("writes the lines of one turn at once", async () => {
     const stream = new Stream();
     const write = outputSink(stream);
     expect(write("a")).toBeUndefined();
+    expect(write("b")).toBeUndefined();
+    await turn();
+    write("c");
+    await turn();
+    expect(stream.written).toEqual(["ab", "c"]);
+  });
+
+  test("is busy from when the stream is full until it has drained", async () => {
+    const stream = new Stream();
+    const write = outputSink(stream);
     stream.full = true;
-    const writing = write("b");
+    const writing = write(LARGE);
+    expect(writing).toBeInstanceOf(Promise);
     stream.full = false;
     stream.emit("drain");
     await writing;
     expect(write("c")).toBeUndefined();
-    expect(stream.written).toEqual(["a", "b", "c"]);
+    await turn();
+    expect(stream.written).toEqual([LARGE, "c"]);
   });
 
   test("throws away what comes after the reader has gone", async () => {
     const stream = new Stream();
     stream.full = true;
     const write = outputSink(stream);
-    const writing = write("a");
+    const writing = write(LARGE);
     stream.emit("error", new Error("EPIPE"));
     await writing;
     expect(write("b")).toBeUndefined();
-    expect(stream.written).toEqual(["a"]);
+    await turn();
+    expect(stream.written).toEqual([LARGE]);
   });
 
   test("does not stop or fill the process when nobody reads its pipe", async () => {

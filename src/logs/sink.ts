@@ -5,6 +5,8 @@ import type { Write } from "./outlet.ts";
 
 /** A terminal that takes nothing is asked again this often. */
 const STUCK_MS = 50;
+/** Characters of one turn that are worth a write of their own. */
+const MAX_PENDING = 64 * 1024;
 
 /** The part of `process.stdout` that is needed. */
 export interface OutputStream {
@@ -21,8 +23,11 @@ export function outputSink(stream: OutputStream): Write {
   return terminal === undefined ? streamSink(stream) : terminalSink(terminal);
 }
 
+/** Lines of one turn of the event loop go out in one write: under load a write costs more than its lines. */
 function streamSink(stream: OutputStream): Write {
   let gone = false;
+  let pending = "";
+  let blocked: Promise<void> | undefined;
   let release: (() => void) | undefined;
   const free = (): void => {
     release?.();
@@ -32,10 +37,19 @@ function streamSink(stream: OutputStream): Write {
     gone = true;
     free();
   });
-  return (text) => {
-    if (gone || stream.write(text)) return undefined;
+  const flush = (): void => {
+    const text = pending;
+    pending = "";
+    if (gone || text === "" || stream.write(text)) return;
     stream.once("drain", free);
-    return new Promise<void>((resolve) => (release = resolve));
+    blocked = new Promise<void>((resolve) => (release = resolve)).then(() => void (blocked = undefined));
+  };
+  return (text) => {
+    if (gone) return undefined;
+    if (pending === "") setImmediate(flush);
+    pending += text;
+    if (pending.length > MAX_PENDING) flush();
+    return blocked;
   };
 }
 

@@ -1,7 +1,6 @@
 // Which account a request is given to now. Nothing here changes state but the memory of whose turn it is.
 
 import type { Ask } from "../core/exchange.ts";
-import { burden } from "../core/schedule.ts";
 import type { LiveAccount } from "./live-account.ts";
 import type { Entry, Kind, Offer, Tier } from "./offer.ts";
 import type { Bound } from "./sessions.ts";
@@ -123,21 +122,21 @@ function bestOf(tiers: readonly Tier[], scan: Scan, least: Least): Entry | undef
 function bestIn(tier: Tier, { tried, now }: Scan, least: Least): Entry | undefined {
   const { entries, clock, cursor } = tier;
   let found: Entry | undefined;
-  let foundBurden = Number.POSITIVE_INFINITY;
+  let foundLoad = Number.POSITIVE_INFINITY;
   let foundTurn = Number.POSITIVE_INFINITY;
   for (let step = 0; step < entries.length; step += 1) {
     const place = cursor + step;
     const entry = entries[place < entries.length ? place : place - entries.length];
     if (entry === undefined) break;
     const { live } = entry;
-    const load = burden(live.active, live.account.weight);
-    if (load > foundBurden || !live.hasRoom) continue;
+    const { load } = live;
+    if (load > foundLoad || !live.hasRoom) continue;
     const turn = Math.max(live.turn, clock);
-    if (load === foundBurden && turn >= foundTurn) continue;
+    if (load === foundLoad && turn >= foundTurn) continue;
     if (tried.has(live) || !isAllowed(live.standing(entry.candidate.model, now), least)) continue;
     if (load === 0 && turn === clock) return entry;
     found = entry;
-    foundBurden = load;
+    foundLoad = load;
     foundTurn = turn;
   }
   return found;

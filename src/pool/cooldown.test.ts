@@ -71,6 +71,8 @@ test("a quota may be probed every 15 min, and a probe that fails early does not 
   expect(first).toMatchObject({ until: HOUR, probeAt: 15 * MINUTE });
   const second = setBack(first, quota(2), at(16 * MINUTE, 2));
   expect(second).toMatchObject({ until: HOUR, probeAt: 31 * MINUTE, doublings: 0 });
+  const late = setBack(first, quota(0), at(16 * MINUTE, 1));
+  expect(late).toMatchObject({ until: HOUR, probeAt: 31 * MINUTE });
   const named = setBack(second, { ...quota(3), forMs: 10 * MINUTE }, at(31 * MINUTE, 3));
   expect(named).toMatchObject({ until: 41 * MINUTE, probeAt: 41 * MINUTE });
 });

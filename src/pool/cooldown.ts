@@ -68,8 +68,10 @@ export function setBack(known: Cooldown | undefined, setback: Setback, moment: M
   const doublings = known?.doublings ?? 0;
   if (named !== undefined) return made(named * (1 + SPREAD * moment.random()), doublings);
   if (known === undefined) return made(rule.baseMs, 0);
+  if (moment.now < known.until) {
+    return moment.now < known.probeAt ? known : { ...known, probeAt: nextProbe(known.until) };
+  }
   const isProbe = setback.lease > known.after;
-  if (moment.now < known.until) return isProbe ? { ...known, probeAt: nextProbe(known.until) } : known;
   const doubled = isProbe ? doublings + 1 : doublings;
   return made(Math.min(rule.maxMs, rule.baseMs * 2 ** doubled), Math.min(doubled, 16));
 

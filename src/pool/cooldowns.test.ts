@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Blame } from "../core/outcome.ts";
 import { account, cut, HOUR, limited, MINUTE, MODEL, next, OK, GONE, STOP, rig, SECOND } from "./rig.test.ts";
-import type { Blame } from "../core/outcome.ts";
 
 const two = [account("a", { priority: 1 }), account("b")];
 const single = [account("a")];
@@ -255,4 +254,37 @@ test("by hand an account is fit at once, and whoever waits for it gets it", asyn
   pool.clear("a");
   await waiting.end();
   expect(waiting.account).toBe("a");
+});
+
+test("what holds an account now decides the refusal, not what it is on probation for", async () => {
+  const { run, clock } = rig(single);
+  await run({}, next({ on: "credential" }));
+  clock.advance(30 * MINUTE);
+  await run({}, limited(HOUR));
+  expect(await run()).toBe("pool_cooling");
+});
+
+test("made-up models do not push out what is known of the account", async () => {
+  const { trip, state } = rig([account("a", { concurrency: 100 })]);
+  const trips = await Promise.all(
+    Array.from({ length: 100 }, (_, at) => trip({ models: [`claude-made-up-${at}`] })),
+  );
+  await trips[0]?.end(limited(HOUR));
+  for (const each of trips.slice(1)) await each.end(next({ on: "model" }));
+  expect(state("a")).toBe("cooling");
+});
+
+test("a cooldown that has run out counts as ready, on probation", async () => {
+  const { run, clock, pool } = rig(single);
+  await run({}, limited(MINUTE));
+  clock.advance(2 * MINUTE);
+  expect(pool.status()[0]).toMatchObject({ state: "ready", reason: "on probation", until: undefined });
+});
+
+test("a wall clock that is stepped before the gateway closes does not end a cooldown over the restart", async () => {
+  const { run, clock, pool, records } = rig(single);
+  await run({}, limited(10 * MINUTE));
+  clock.stepWall(12 * HOUR);
+  pool.close();
+  expect(await rig(single, { clock, records }).run()).toBe("pool_cooling");
 });

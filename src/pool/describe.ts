@@ -21,7 +21,7 @@ export function statusOf(live: LiveAccount, clock: Clock): AccountStatus {
     account,
     state,
     reason,
-    until: until === undefined ? undefined : Math.round(until + toWall),
+    until: until === undefined ? undefined : Math.ceil(until + toWall),
     active,
     limits: windows,
   };

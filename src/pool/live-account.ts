@@ -2,6 +2,7 @@
 
 import type { Account } from "../core/account.ts";
 import type { LimitWindow } from "../core/limits.ts";
+import { burden } from "../core/schedule.ts";
 import { Cooldowns } from "./cooldowns.ts";
 import { Health } from "./health.ts";
 
@@ -31,12 +32,15 @@ export class LiveAccount {
   readonly health = new Health();
   /** The lease that probes a cooldown, while one is out. */
   probe: object | undefined;
-  /** Leases out. */
+  /** Leases out; changed by `count` only. */
   active = 0;
+  /** Kept beside `active`, because a choice among many accounts reads it of all of them. */
+  load = 0;
+  hasRoom = true;
   /** Virtual time of the last new session (see core/schedule.ts). */
   turn = 0;
   /** True once the configuration no longer names it; it is dropped with its last lease. */
-  removed = false;
+  isRemoved = false;
   /** Cancels the timer that offers its slots when a cooldown or ejection runs out. */
   stopWatch: (() => void) | undefined;
   /** How many leases may be out: `concurrency`, or less after a brown-out. */
@@ -49,8 +53,9 @@ export class LiveAccount {
     this.room = account.concurrency;
   }
 
-  get hasRoom(): boolean {
-    return this.active < this.room && !this.removed;
+  count(change: 1 | -1): void {
+    this.active += change;
+    this.#measure();
   }
 
   /** Itself or its route, also past the time until a probe has succeeded. */
@@ -83,16 +88,19 @@ export class LiveAccount {
   configure(account: Account): void {
     const reduced = this.room < this.account.concurrency;
     this.account = account;
-    this.removed = false;
+    this.isRemoved = false;
     this.room = reduced ? Math.min(this.room, account.concurrency) : account.concurrency;
+    this.#measure();
   }
 
   halve(): void {
     this.room = Math.max(1, Math.floor(this.room / 2));
+    this.#measure();
   }
 
   widen(): void {
     this.room = Math.min(this.account.concurrency, this.room + 1);
+    this.#measure();
   }
 
   observe(windows: readonly LimitWindow[]): void {
@@ -105,6 +113,11 @@ export class LiveAccount {
 
   get windows(): readonly LimitWindow[] {
     return [...this.#windows.values()];
+  }
+
+  #measure(): void {
+    this.load = burden(this.active, this.account.weight);
+    this.hasRoom = this.active < this.room;
   }
 }
 

@@ -121,6 +121,7 @@ class LivePool implements Pool {
     };
     for (;;) {
       signal.throwIfAborted();
+      if (this.#isClosed && search.tried.size > 0) return;
       if (this.#isClosed) throw new GatewayError("shutting_down", "the gateway is shutting down");
       const taken = this.#slots.take(search);
       const seat = taken === "wait" ? await this.#wait(search, signal) : (taken ?? "nobody");
@@ -161,6 +162,7 @@ class LivePool implements Pool {
   reload(accounts: readonly Account[], settings: PoolSettings): void {
     for (const live of this.#roster.load(accounts)) this.#consequences.renewed(live);
     this.#sessions.setTtl(settings.stickyTtlMs);
+    for (const live of this.#roster.accounts()) this.#watch(live);
     this.#slots.limit(settings);
     this.#slots.reload((kind) => this.#roster.offer(kind));
   }
@@ -227,7 +229,7 @@ class LivePool implements Pool {
     live.stopWatch?.();
     const now = this.#clock.now();
     const next = live.nextChange(now);
-    if (next === undefined || this.#isClosed || live.removed) return;
+    if (next === undefined || this.#isClosed || live.isRemoved) return;
     live.stopWatch = this.#clock.after(next - now, () => {
       this.#watch(live);
       this.#slots.offer(live);

@@ -22,19 +22,19 @@ export class Roster {
 
   /** In the order of the configuration, without those that drain. */
   accounts(): readonly LiveAccount[] {
-    return [...this.#accounts.values()].filter((live) => !live.removed);
+    return [...this.#accounts.values()].filter((live) => !live.isRemoved);
   }
 
   /** The account of that name, if it is configured to serve. */
   find(name: string): LiveAccount | undefined {
     const live = this.#accounts.get(name);
-    return live !== undefined && !live.removed && isUsable(live.account) ? live : undefined;
+    return live !== undefined && !live.isRemoved && isUsable(live.account) ? live : undefined;
   }
 
   /** The account of that name, if the configuration has one. */
   get(name: string): LiveAccount | undefined {
     const live = this.#accounts.get(name);
-    return live?.removed === true ? undefined : live;
+    return live?.isRemoved === true ? undefined : live;
   }
 
   offer(kind: Kind): Offer {
@@ -58,7 +58,7 @@ export class Roster {
       this.#accounts.set(account.name, this.#placed(known, account));
     }
     for (const [name, live] of before) {
-      live.removed = true;
+      live.isRemoved = true;
       this.#accounts.set(name, live);
       this.drop(live);
     }
@@ -68,7 +68,7 @@ export class Roster {
 
   /** Forgets an account that the configuration no longer names, once nothing runs on it. */
   drop(live: LiveAccount): void {
-    if (!live.removed || live.active > 0) return;
+    if (!live.isRemoved || live.active > 0) return;
     this.#accounts.delete(live.account.name);
     live.stopWatch?.();
     this.#unroute(live);
@@ -84,7 +84,7 @@ export class Roster {
       let all = 0;
       let ejected = 0;
       for (const live of this.#accounts.values()) {
-        if (live.removed || live.account.platform !== platform || !isUsable(live.account)) continue;
+        if (live.isRemoved || live.account.platform !== platform || !isUsable(live.account)) continue;
         all += 1;
         if (those.has(live) || live.isEjected) ejected += 1;
       }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { settle } from "../../test/support/virtual-clock.ts";
-import { account, key, limited, next, OK, rig, SECOND, type Rig, type Trip } from "./rig.test.ts";
+import { account, key, limited, next, OK, rig, SECOND, SETTINGS, type Rig, type Trip } from "./rig.test.ts";
 
 const one = account("a", { concurrency: 1 });
 
@@ -214,4 +214,72 @@ test("10,000 arrivals at a full queue are refused without delay", async () => {
   const trips = await Promise.all(Array.from({ length: 10_000 }, () => trip()));
   expect(trips.filter((each) => each.code === "pool_busy")).toHaveLength(9_899);
   expect(pool.active()).toBe(1);
+});
+
+test("whoever has tried all but the account that begins to cool is done at once", async () => {
+  const { trip } = rig([account("a", { concurrency: 1 }), account("b", { priority: 60 })]);
+  const first = await trip();
+  const one = await trip();
+  expect(one.account).toBe("b");
+  await one.end(next({ on: "account" }));
+  await one.next();
+  expect(one.isWaiting).toBe(true);
+  await first.end(limited(60 * SECOND));
+  expect(one.isDone).toBe(true);
+});
+
+test("keys are served in turns also when it is not a lease that makes room", async () => {
+  const { pool, trip } = rig([one], { settings: { keys: 2 } });
+  await trip();
+  const trips = await Promise.all(
+    Array.from({ length: 16 }, (_, at) => trip({ key: key(at < 8 ? "first" : "second") })),
+  );
+  for (let concurrency = 2; concurrency <= 9; concurrency += 1) {
+    pool.reload([account("a", { concurrency })], { ...SETTINGS, keys: 2 });
+    await settle();
+  }
+  const served = trips.filter((each) => each.lease !== undefined).map((each) => each.ask.key.name);
+  expect(served.filter((name) => name === "first")).toHaveLength(4);
+});
+
+test("a key that was idle while others were served has no claim to that time", async () => {
+  const { pool, trip } = rig([one], { settings: { keys: 2, maxQueue: 1_000 } });
+  const running = await trip();
+  const early = await Promise.all(Array.from({ length: 60 }, () => trip({ key: key("early") })));
+  const late: Trip[] = [];
+  const order: string[] = [];
+  let current: Trip | undefined = running;
+  while (current !== undefined) {
+    await current.end();
+    current.lease = undefined;
+    if (order.length === 30) {
+      late.push(...(await Promise.all(Array.from({ length: 30 }, () => trip({ key: key("late") })))));
+    }
+    current = [...early, ...late].find((each) => each.lease !== undefined);
+    if (current !== undefined) order.push(current.ask.key.name);
+  }
+  expect(order).toHaveLength(90);
+  expect(order.slice(31, 51).filter((name) => name === "late").length).toBeWithin(9, 12);
+  expect(pool.active()).toBe(0);
+});
+
+test("a key below its limit again is not held up by its first in line that has nobody left to take", async () => {
+  const { trip } = rig([
+    account("a"),
+    account("b", { concurrency: 1, priority: 60 }),
+    account("c", { models: ["other"] }),
+  ]);
+  const bob = { key: key("bob", { concurrency: 2 }) };
+  const failing = await trip(bob);
+  await trip({ key: key("holder"), models: ["other"] });
+  const blocker = await Promise.all([trip(), trip(), trip()]);
+  expect(blocker.map((each) => each.account)).toEqual(["a", "a", "b"]);
+  await failing.end(next({ on: "account" }));
+  await failing.next();
+  expect(failing.isWaiting).toBe(true);
+  const elsewhere = [await trip({ ...bob, models: ["other"] }), await trip({ ...bob, models: ["other"] })];
+  const later = await trip(bob);
+  expect(later.isWaiting).toBe(true);
+  await elsewhere[0]?.end();
+  expect([failing.isWaiting, later.account]).toEqual([true, "a"]);
 });

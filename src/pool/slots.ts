@@ -70,7 +70,7 @@ export class Slots {
   /** Waits for a slot. @throws the signal's reason, or `shutting_down` */
   wait(search: Search, signal: AbortSignal): Promise<Seat> {
     const { key } = search.ask;
-    if (this.#queue.isFullFor(key.name)) return Promise.resolve("busy");
+    if (this.#queue.isFullFor(key.name)) return Promise.resolve(this.#hurried(search));
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         stopTimeout();
@@ -87,7 +87,7 @@ export class Slots {
         fail: (reason) => (leave(), reject(reason)),
       };
       const abort = (): void => waiter.fail(signal.reason);
-      const stopTimeout = this.#clock.after(this.#queueTimeoutMs, () => waiter.settle("busy"));
+      const stopTimeout = this.#clock.after(this.#queueTimeoutMs, () => this.#timedOut(waiter));
       signal.addEventListener("abort", abort);
       this.#queue.add(waiter, search.tried.size > 0);
       this.#watchPatience(waiter);
@@ -143,7 +143,7 @@ export class Slots {
     if (live !== search.bound?.live) takeTurn(entry);
     this.#number += 1;
     const lease = new PoolLease(entry, search, this.#number, (ended, outcome) => this.#end(ended, outcome));
-    live.active += 1;
+    live.count(1);
     this.#active += 1;
     this.#count(search.ask.key.name, 1);
     if (isProbe) {
@@ -158,7 +158,7 @@ export class Slots {
     const { live, search } = lease;
     const { key } = search.ask;
     const wasFull = !this.#hasRoom(key);
-    live.active -= 1;
+    live.count(-1);
     this.#active -= 1;
     this.#count(key.name, -1);
     this.#ended(lease, outcome);
@@ -171,19 +171,20 @@ export class Slots {
     const stuck = new Set<Offer>();
     for (const waiter of [...this.#queue.ofKey(key.name)]) {
       if (!this.#hasRoom(key)) return;
-      const { offer, bound } = waiter.search;
+      const { offer, bound, tried } = waiter.search;
       if (stuck.has(offer)) continue;
-      this.#reconsider(waiter);
-      if (bound === undefined) stuck.add(offer);
+      // Where one that would take anybody finds nobody, the others like it need not look.
+      if (this.#reconsider(waiter) === "wait" && bound === undefined && tried.size === 0) stuck.add(offer);
     }
   }
 
   /** Looks again on a waiter's behalf at all accounts. */
-  #reconsider(waiter: Waiter): void {
-    const seat = this.take(waiter.search);
-    if (seat === "wait") return this.#watchPatience(waiter);
-    if (seat !== undefined) this.#queue.charge(waiter);
-    waiter.settle(seat ?? "nobody");
+  #reconsider(waiter: Waiter): Seat | "wait" {
+    const seat = this.take(waiter.search) ?? "nobody";
+    if (seat instanceof PoolLease) this.#queue.charge(waiter);
+    if (seat === "wait") this.#watchPatience(waiter);
+    else waiter.settle(seat);
+    return seat;
   }
 
   /** Once a waiter has begun to wait for its session's account only, that must come to an end. */
@@ -191,7 +192,23 @@ export class Slots {
     const { patientUntil } = waiter.search;
     const leftMs = (patientUntil ?? 0) - this.#clock.now();
     if (waiter.stopPatience !== undefined || leftMs <= 0 || leftMs === Number.POSITIVE_INFINITY) return;
-    waiter.stopPatience = this.#clock.after(leftMs, () => this.#reconsider(waiter));
+    waiter.stopPatience = this.#clock.after(leftMs, () => {
+      losePatience(waiter.search);
+      this.#reconsider(waiter);
+    });
+  }
+
+  #timedOut(waiter: Waiter): void {
+    const seat = this.#hurried(waiter.search);
+    if (seat instanceof PoolLease) this.#queue.charge(waiter);
+    waiter.settle(seat);
+  }
+
+  /** There is no more waiting, so any account will do. */
+  #hurried(search: Search): Seat {
+    losePatience(search);
+    const seat = this.take(search) ?? "nobody";
+    return seat === "wait" ? "busy" : seat;
   }
 
   #hasRoom(key: ClientKey): boolean {
@@ -203,6 +220,11 @@ export class Slots {
     if (count === 0) this.#keys.delete(key);
     else this.#keys.set(key, count);
   }
+}
+
+/** From now on it takes any account, unless only its own knows what it asks for. */
+function losePatience(search: Search): void {
+  if (search.bound?.hard !== true) search.patientUntil = Number.NEGATIVE_INFINITY;
 }
 
 /** Whether anybody but an ejected account serves or soon will. */

@@ -208,3 +208,87 @@ test("a session asks for the same model on another endpoint at the same account"
   expect(await run({ session })).toBe("a");
   expect(await run({ session, protocol: "chat" })).toBe("a");
 });
+
+test("a session that waits for its account does not take another that becomes free within 2 s", async () => {
+  const { trip, run, clock } = rig([account("a", { concurrency: 1 }), account("b", { concurrency: 1 })]);
+  await run({ session });
+  await run();
+  const first = await trip();
+  const second = await trip();
+  expect([first.account, second.account]).toEqual(["a", "b"]);
+  const waiting = await trip({ session });
+  await clock.pass(SECOND);
+  await second.end();
+  expect(waiting.isWaiting).toBe(true);
+  await clock.pass(SECOND);
+  expect(waiting.account).toBe("b");
+});
+
+test("a request that continues a response stays with its account though another has a better priority", async () => {
+  const { pool, run } = rig([account("better", { priority: 1 }), account("a")]);
+  pool.issued("resp_1", account("a"));
+  expect(await run({ previousResponse: "resp_1" })).toBe("a");
+});
+
+test("a session in use is remembered also when the gateway dies without closing", async () => {
+  const { run, clock, records } = rig(three);
+  await run();
+  for (let time = 0; time < 20; time += 1) {
+    expect(await run({ session })).toBe("b");
+    clock.advance(10 * MINUTE);
+  }
+  expect(await rig(three, { clock, records }).run({ session })).toBe("b");
+});
+
+test("a wall clock that was set back does not lengthen a remembered session", async () => {
+  const { run, pool, clock, records } = rig(three);
+  await run();
+  expect(await run({ session })).toBe("b");
+  pool.close();
+  clock.stepWall(-24 * HOUR);
+  const after = rig(three, { clock, records });
+  clock.advance(HOUR);
+  expect(await after.run({ session })).toBe("a");
+});
+
+test("a slow account is measured against the others, not against itself", async () => {
+  const { trip, run } = rig([account("a"), account("b")]);
+  for (let time = 0; time < 50; time += 1) {
+    const one = await trip();
+    await one.commit(one.account === "a" ? 10_000 : 100).end();
+  }
+  await run();
+  const moved = ["x", "y"].map(async (name) => {
+    const names: (string | undefined)[] = [];
+    for (let time = 0; time < 4; time += 1) {
+      const one = await trip({ session: name });
+      names.push(one.account);
+      await one.commit(one.account === "a" ? 10_000 : 100).end();
+    }
+    return names.at(-1);
+  });
+  expect(await Promise.all(moved)).toEqual(["b", "b"]);
+});
+
+test("closing saves how far a session's end has slid", async () => {
+  const { run, pool, clock, records } = rig(three);
+  await run();
+  expect(await run({ session })).toBe("b");
+  clock.advance(25 * MINUTE);
+  expect(await run({ session })).toBe("b");
+  pool.close();
+  clock.advance(45 * MINUTE);
+  expect(await rig(three, { clock, records }).run({ session })).toBe("b");
+});
+
+test("a session whose account is busy moves at once when it may not wait, or not so long", async () => {
+  for (const settings of [{ maxQueue: 0 }, { queueTimeoutMs: SECOND }]) {
+    const { trip, run, clock } = rig([account("a", { concurrency: 1 }), account("b")], { settings });
+    await run({ session });
+    await run();
+    expect((await trip()).account).toBe("a");
+    const moving = await trip({ session });
+    await clock.pass(settings.queueTimeoutMs ?? 0);
+    expect(moving.account).toBe("b");
+  }
+});

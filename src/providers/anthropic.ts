@@ -22,7 +22,8 @@ import {
 const DEFAULT_VERSION = "2023-06-01";
 
 /** Money is gone, whatever the status: 402, and 400 or 429 in these words. */
-const MONEY = /billing_error|credit balance|spend_limit|spend limit|extra usage|third-party apps/i;
+const MONEY =
+  /billing_error|credit balance|spend_limit|spend limit|specified API usage limits|extra usage|third-party apps/i;
 const BANNED = /organization_on_hold|organization has been disabled/i;
 const COUNTERS = ["requests", "tokens", "input-tokens", "output-tokens"] as const;
 const UNIFIED = ["5h", "7d"] as const;

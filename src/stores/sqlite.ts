@@ -3,11 +3,11 @@
 import { type Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
 import type { ExchangeRecord } from "../core/exchange.ts";
 import type { Clock, Log, Records, SavedState } from "../core/ports.ts";
-import { type Batch, isLive, WriteBehind } from "./common.ts";
+import { type Batch, failure, isLive, WriteBehind } from "./common.ts";
 import { openDatabase } from "./migrations/database.ts";
 
 const HOUR_MS = 3_600_000;
-export const RETENTION_MS = 90 * 24 * HOUR_MS;
+const RETENTION_MS = 90 * 24 * HOUR_MS;
 /** Old rows go in small steps with pauses, so that requests hardly feel it. */
 const SWEEP_ROWS = 200;
 const SWEEP_PAUSE_MS = 50;
@@ -23,7 +23,12 @@ export interface SqliteOptions {
 /** @throws with a message for the operator */
 export function openRecords({ path, clock, log, recover = false }: SqliteOptions): Records {
   const database = openDatabase({ path, log, recover, wall: () => clock.wall() });
-  return recordsIn(database, clock, log);
+  try {
+    return recordsIn(database, clock, log);
+  } catch (error) {
+    database.close(true);
+    throw failure(`the database ${path} lacks what it should hold; put a backup in its place`, error);
+  }
 }
 
 /** The records in a database of the current schema, which they close. */
@@ -152,8 +157,7 @@ class SqliteRecords implements Records {
     for (const { key, value, expires_at: expiresAt } of this.#sql.live.all(kind, now)) {
       found.set(key, { kind, key, value, expiresAt });
     }
-    for (const state of this.#queue.pending(kind))
-      found.set(state.key, state);
+    for (const state of this.#queue.pending(kind)) found.set(state.key, state);
     const live = [...found.values()].filter((state) => isLive(state, now));
     return live.sort((a, b) => a.expiresAt - b.expiresAt);
   }
@@ -168,13 +172,12 @@ class SqliteRecords implements Records {
     this.#cancelSweep();
     this.#open = false;
     try {
-      for (const statement of Object.values(this.#sql)) statement.finalize();
       this.#database.run("PRAGMA wal_checkpoint(TRUNCATE)");
-      this.#database.close(true);
     } catch (error) {
-      // The log beside the file keeps what could not be brought into it; the next start replays it.
-      this.#log({ level: "warn", event: "database-close-failed", fields: { error: String(error) } });
+      // The journal beside the file keeps what could not be brought into it; the next start replays it.
+      this.#log({ level: "warn", event: "database-not-merged", fields: { error: String(error) } });
     }
+    this.#database.close(true);
   }
 
   #write({ rows, states }: Batch): number {

@@ -1,21 +1,17 @@
 // Many things at once, and chance that can be had again.
 
-/** Runs `work` for 0 … count-1, at most `atOnce` at a time; the results are in order. */
-export async function inParallel<T>(
-  count: number,
+/** Does `work` for each of them, at most `atOnce` at a time; the results are in order. */
+export async function inParallel<T, R>(
+  them: readonly T[],
   atOnce: number,
-  work: (index: number) => Promise<T>,
-): Promise<T[]> {
-  const results: T[] = [];
-  let next = 0;
+  work: (each: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const left = them.entries();
   const worker = async (): Promise<void> => {
-    while (next < count) {
-      const index = next;
-      next += 1;
-      results[index] = await work(index);
-    }
+    for (const [index, each] of left) results[index] = await work(each, index);
   };
-  await Promise.all(Array.from({ length: Math.min(count, atOnce) }, worker));
+  await Promise.all(Array.from({ length: Math.min(them.length, atOnce) }, worker));
   return results;
 }
 

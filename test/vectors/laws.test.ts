@@ -118,7 +118,8 @@ for (const { from, to, answers } of SIDES)
 
 /** Whether the part of a stream holds the whole event that ends it. */
 function upstreamEnded(protocol: Protocol, text: string): boolean {
-  const events = run.parseEvents(`${text}\n\n`.endsWith("\n\n\n") ? text : text.replace(/[^\n]*$/, ""));
+  // The blank line behind an event may be missing at a clean end; half a line is nothing.
+  const events = run.parseEvents(`${text.slice(0, text.lastIndexOf("\n") + 1)}\n`);
   return events.some(({ data }) =>
     protocol === "chat"
       ? /"finish_reason":"/.test(withoutText(data))

@@ -1,83 +1,66 @@
 // Message contents of Chat Completions: parts to blocks and back.
 
+import {
+  foreignBlock,
+  neededText,
+  ownFile,
+  type Place,
+  readContent,
+  readFile,
+  readTexts,
+  writeContent,
+} from "../../core/content-parts.ts";
 import type { Block, MediaBlock, TextBlock } from "../../core/hub.ts";
-import { isObject, objectAt, stringAt } from "../../core/json.ts";
+import { objectAt, stringAt } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { fileDataOf, fileName, inlineUrl, sourceOf } from "../../core/media.ts";
-import { invalid, unsupported } from "../../core/request-fields.ts";
+import { fileName, inlineUrl, sourceOf } from "../../core/media.ts";
+import { unsupported } from "../../core/request-fields.ts";
 
-const PARAM = "messages";
+function placeOf(where: string): Place {
+  return { param: "messages", path: `${where}.content` };
+}
 
-/** The blocks of a content; `where` says whose, for the error message. */
+/** The blocks of a message's content; `where` says whose, for the error message. */
 export function decodeContent(content: Json | undefined, where: string): Block[] {
-  if (content === undefined || content === null) return [];
-  if (typeof content === "string") return [{ type: "text", text: content }];
-  if (!Array.isArray(content)) throw invalid(PARAM, `${where}.content must be a string or an array`);
-  return content.map((part, at) => decodePart(part, `${where}.content[${at}]`));
+  return readContent(content, placeOf(where), decodePart);
 }
 
-/** The same where nothing but text may stand. */
 export function decodeTexts(content: Json | undefined, where: string): TextBlock[] {
-  return decodeContent(content, where).map((block) => {
-    if (block.type === "text") return block;
-    throw invalid(PARAM, `${where}.content may hold text only`);
-  });
+  return readTexts(content, placeOf(where), decodePart);
 }
 
-function decodePart(part: Json, where: string): Block {
-  if (!isObject(part)) throw invalid(PARAM, `${where} must be an object`);
+function decodePart(part: JsonObject, place: Place): Block | undefined {
   switch (part["type"]) {
     case "text":
-      return { type: "text", text: needed(part, "text", where) };
+      return { type: "text", text: neededText(part, "text", place) };
     case "refusal":
-      return { type: "refusal", text: needed(part, "refusal", where) };
+      return { type: "refusal", text: neededText(part, "refusal", place) };
     case "image_url": {
       const image = objectAt(part, "image_url") ?? {};
-      const source = sourceOf(stringAt(part, "image_url") ?? needed(image, "url", where));
+      const source = sourceOf(stringAt(part, "image_url") ?? neededText(image, "url", place));
       return { type: "media", kind: "image", source, detail: stringAt(image, "detail") };
     }
     case "file":
-      return decodeFile(objectAt(part, "file") ?? {}, where);
-    case "input_audio":
-      throw unsupported(PARAM, `audio (${where})`);
+      return readFile(objectAt(part, "file") ?? {}, place);
     default:
-      throw unsupported(PARAM, `a part of type ${JSON.stringify(part["type"] ?? null)} (${where})`);
+      return undefined;
   }
 }
 
-function needed(holder: JsonObject, key: string, where: string): string {
-  const text = stringAt(holder, key);
-  if (text === undefined) throw invalid(PARAM, `${where}: ${key} must be a string`);
-  return text;
-}
-
-function decodeFile(file: JsonObject, where: string): MediaBlock {
-  const name = stringAt(file, "filename");
-  const id = stringAt(file, "file_id");
-  if (id !== undefined)
-    return { type: "media", kind: "file", source: { type: "stored", id, platform: "openai" }, name };
-  return { type: "media", kind: "file", source: fileDataOf(needed(file, "file_data", where)), name };
-}
-
-/** Parts where there are several, plain text for a single text. `param`: the client's field, for errors. */
+/** `param`: the client's field, for errors. */
 export function encodeContent(blocks: readonly Block[], param: string): Json {
-  const [first] = blocks;
-  if (blocks.length === 0) return "";
-  return blocks.length === 1 && first?.type === "text"
-    ? first.text
-    : blocks.map((block) => encodePart(block, param));
+  return writeContent(blocks, (block) => encodePart(block, param));
 }
 
 export function encodePart(block: Block, param: string): JsonObject {
   switch (block.type) {
     case "text":
-      return { type: "text", text: block.text };
     case "refusal":
       return { type: "text", text: block.text };
     case "media":
       return block.kind === "image" ? encodeImage(block, param) : encodeFile(block, param);
     case "native":
-      throw unsupported(param, `a block of type ${JSON.stringify(block.native.value["type"] ?? null)}`);
+      throw foreignBlock(block, param);
   }
 }
 
@@ -95,8 +78,7 @@ function encodeFile({ source, name }: MediaBlock, param: string): JsonObject {
         file: { file_data: inlineUrl(source), filename: fileName(name, source.mime) },
       };
     case "stored":
-      if (source.platform !== "openai") throw unsupported(param, "a file kept by another provider");
-      return { type: "file", file: { file_id: source.id } };
+      return { type: "file", file: { file_id: ownFile(source, param) } };
     case "text":
       return { type: "text", text: source.text };
     case "url":

@@ -1,8 +1,9 @@
 // A Chat Completions request read into the hub.
 
-import type { Item, OutputFormat, Prompt } from "../../core/hub.ts";
-import { booleanAt, isObject, objectAt, stringAt } from "../../core/json.ts";
+import type { Item, Prompt } from "../../core/hub.ts";
+import { booleanAt, isObject, objectAt } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { readFormat } from "../../core/output-format.ts";
 import {
   countField,
   flagField,
@@ -61,6 +62,7 @@ export function decodeRequest(body: JsonObject): Prompt {
   if (messages === undefined) throw invalid("messages", "messages is required");
   const items: Item[] = decodeMessages(messages);
   const shared = sharedFields(body);
+  const format = objectField(body, "response_format");
   return {
     ...shared,
     protocol: "chat",
@@ -79,7 +81,7 @@ export function decodeRequest(body: JsonObject): Prompt {
       summary: undefined,
       sealed: false,
     },
-    format: decodeFormat(objectField(body, "response_format")),
+    format: readFormat(format, objectAt(format, "json_schema"), "response_format"),
     verbosity: textField(body, "verbosity"),
     tellUsage:
       flagField(body, "stream") !== true || booleanAt(body["stream_options"], "include_usage") === true,
@@ -108,23 +110,4 @@ function decodeStop(stop: Json | undefined): string[] {
     if (typeof each === "string" && each !== "") return each;
     throw invalid("stop", "stop must be a string or an array of strings, none of them empty");
   });
-}
-
-function decodeFormat(format: JsonObject | undefined): OutputFormat | undefined {
-  switch (format?.["type"]) {
-    case undefined:
-      return undefined;
-    case "text":
-      return { type: "text" };
-    case "json_object":
-      return { type: "json" };
-    case "json_schema": {
-      const wish = objectAt(format, "json_schema");
-      const schema = objectAt(wish, "schema") ?? {};
-      const [name, description] = [stringAt(wish, "name"), stringAt(wish, "description")];
-      return { type: "schema", name, description, schema, strict: booleanAt(wish, "strict") };
-    }
-    default:
-      throw unsupported("response_format", `response_format ${JSON.stringify(format?.["type"])}`);
-  }
 }

@@ -1,9 +1,10 @@
 // A request of the hub written as Chat Completions.
 
-import type { OutputFormat, Prompt } from "../../core/hub.ts";
+import type { Prompt } from "../../core/hub.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { EncodeTarget } from "../../core/ports.ts";
-import { FORMAT_NAME, sharedMembers } from "../../core/request-fields.ts";
+import { writeFormat } from "../../core/output-format.ts";
+import { sharedMembers } from "../../core/request-fields.ts";
 import { ToolNames } from "../../core/tool-names.ts";
 import { encodeMessages } from "./messages-encode.ts";
 import { encodeTools } from "./tools.ts";
@@ -24,17 +25,11 @@ export function encodeRequest(prompt: Prompt, target: EncodeTarget): JsonObject 
     max_completion_tokens: prompt.maxOutput,
     ...shared,
     stop: stop.length > 0 ? stop.slice(0, MAX_STOPS) : undefined,
-    response_format: prompt.format && encodeFormat(prompt.format),
+    response_format: prompt.format && writeFormat(prompt.format, (json_schema) => ({ json_schema })),
     // The highest effort exists in Responses only.
     reasoning_effort: reasoning.effort === "max" ? "xhigh" : reasoning.effort,
     verbosity: prompt.verbosity,
     ...(logprobs === undefined ? {} : { logprobs: true, top_logprobs: logprobs }),
     ...(target.stream ? { stream: true, stream_options: { include_usage: true } } : { stream: false }),
   };
-}
-
-function encodeFormat(format: OutputFormat): JsonObject {
-  if (format.type !== "schema") return { type: format.type === "json" ? "json_object" : "text" };
-  const { name = FORMAT_NAME, description, strict, schema } = format;
-  return { type: "json_schema", json_schema: { name, description, strict, schema } };
 }

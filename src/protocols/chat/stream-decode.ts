@@ -25,6 +25,9 @@ interface Call {
   readonly pieces: string[];
 }
 
+/** Reasons for which nothing was cut off. */
+const ENDED: ReadonlySet<string> = new Set(["done", "tool_call"]);
+
 type Channel = "text" | "refusal" | "reasoning";
 
 export class ChunkReader implements EventReader {
@@ -86,7 +89,13 @@ export class ChunkReader implements EventReader {
     const finish = stringAt(choice, "finish_reason");
     if (finish === undefined) return;
     this.#stop = decodeFinish(finish);
-    for (const call of this.#calls.values()) this.#begin(call);
+    let last: Call | undefined;
+    for (const call of this.#calls.values()) {
+      this.#begin(call);
+      last = call;
+    }
+    // Free text does not show whether it is whole; the last one is not when the answer broke off.
+    if (last?.kind === "custom" && !ENDED.has(this.#stop.reason)) this.#sequence.close(last.key, false);
     this.#sequence.closeAll();
   }
 

@@ -1,8 +1,8 @@
 // A Responses request read into the hub.
 
-import type { InstructionItem, OutputFormat, Prompt, Tool } from "../../core/hub.ts";
-import { booleanAt, objectAt, stringAt } from "../../core/json.ts";
+import type { InstructionItem, Prompt, Tool } from "../../core/hub.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { readFormat } from "../../core/output-format.ts";
 import {
   countField,
   flagField,
@@ -31,6 +31,7 @@ export function decodeRequest(body: JsonObject): Prompt {
   const include = listField(body, "include") ?? [];
   const reasoning = objectField(body, "reasoning") ?? {};
   const text = objectField(body, "text") ?? {};
+  const format = objectField(text, "format");
   const top = countField(body, "top_logprobs") ?? 0;
   return {
     ...sharedFields(body),
@@ -48,7 +49,7 @@ export function decodeRequest(body: JsonObject): Prompt {
       summary: textField(reasoning, "summary") ?? textField(reasoning, "generate_summary"),
       sealed: include.includes("reasoning.encrypted_content"),
     },
-    format: decodeFormat(objectField(text, "format")),
+    format: readFormat(format, format, "text"),
     verbosity: textField(text, "verbosity"),
     tellUsage: true,
     dropped: TUNING.filter(
@@ -72,25 +73,4 @@ function distinct(tools: readonly Tool[]): Tool[] {
     seen.add(key);
     return true;
   });
-}
-
-function decodeFormat(format: JsonObject | undefined): OutputFormat | undefined {
-  switch (format?.["type"]) {
-    case undefined:
-      return undefined;
-    case "text":
-      return { type: "text" };
-    case "json_object":
-      return { type: "json" };
-    case "json_schema":
-      return {
-        type: "schema",
-        name: stringAt(format, "name"),
-        description: stringAt(format, "description"),
-        schema: objectAt(format, "schema") ?? {},
-        strict: booleanAt(format, "strict"),
-      };
-    default:
-      throw unsupported("text", `text.format ${JSON.stringify(format?.["type"])}`);
-  }
 }

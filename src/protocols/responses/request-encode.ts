@@ -1,10 +1,11 @@
 // A request of the hub written as Responses. Nothing is kept at the provider: the whole conversation is sent
 // every time.
 
-import type { CallItem, Item, OutputFormat, Prompt } from "../../core/hub.ts";
+import type { CallItem, Item, Prompt } from "../../core/hub.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { EncodeTarget } from "../../core/ports.ts";
-import { FORMAT_NAME, conversationField, sharedMembers } from "../../core/request-fields.ts";
+import { writeFormat } from "../../core/output-format.ts";
+import { conversationField, sharedMembers } from "../../core/request-fields.ts";
 import { ToolNames, shortId } from "../../core/tool-names.ts";
 import { settleCalls, toldBlocks } from "../../core/tool-turns.ts";
 import { encodeInput, encodeOutput } from "./content.ts";
@@ -18,7 +19,7 @@ export function encodeRequest(prompt: Prompt, target: EncodeTarget): JsonObject 
   const names = new ToolNames(prompt.tools);
   const { parallel_tool_calls: _, ...shared } = sharedMembers(prompt);
   const { maxOutput, logprobs, reasoning, format, verbosity } = prompt;
-  const text = { format: format && encodeFormat(format), verbosity };
+  const text = { format: format && writeFormat(format, (wish) => wish), verbosity };
   const wish = { effort: reasoning.effort, summary: asked(reasoning.summary) };
   return {
     model: target.model,
@@ -50,12 +51,6 @@ function encodeInclude(prompt: Prompt): Json | undefined {
   if (prompt.reasoning.sealed) include.push("reasoning.encrypted_content");
   if (prompt.logprobs !== undefined) include.push("message.output_text.logprobs");
   return include.length > 0 ? include : undefined;
-}
-
-function encodeFormat(format: OutputFormat): JsonObject {
-  if (format.type !== "schema") return { type: format.type === "json" ? "json_object" : "text" };
-  const { name = FORMAT_NAME, description, strict, schema } = format;
-  return { type: "json_schema", name, description, strict, schema };
 }
 
 function encodeInstructions(items: readonly Item[]): string | undefined {

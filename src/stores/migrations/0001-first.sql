@@ -32,9 +32,6 @@ CREATE TABLE exchanges (
 ) STRICT;
 
 CREATE INDEX exchanges_by_time ON exchanges (started_at);
-CREATE INDEX exchanges_by_account ON exchanges (account, started_at);
-CREATE INDEX exchanges_by_key ON exchanges (key, started_at);
-CREATE INDEX exchanges_by_model ON exchanges (model, started_at);
 
 -- What the pool remembers over a restart.
 CREATE TABLE state (

@@ -15,7 +15,7 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Log } from "../../core/ports.ts";
 import { failure } from "../common.ts";
 
@@ -137,7 +137,7 @@ export function moveAside(path: string, wall: number): string {
   for (let count = 2; taken.has(basename(aside)); count++) aside = `${path}.corrupt-${time}-${count}`;
   for (const file of existing(path, ["", ...SIDECARS])) renameSync(file, aside + file.slice(path.length));
   syncFolder(dirname(path));
-  return join(dirname(path), basename(aside));
+  return aside;
 }
 
 export function remove(path: string): void {

@@ -1,0 +1,196 @@
+// Faults of connections: nobody there, nobody answering, and kept connections that die or speak out of turn.
+import assert from "node:assert/strict";
+import { hangUp, json, reset, thenWhenIdle } from "../support/answers.ts";
+import { textAnswer } from "../support/made-streams.ts";
+import { blackHole, closedPort } from "../support/ports.ts";
+import { provider } from "../support/provider.ts";
+import type { Answer, UpstreamRequest } from "../support/upstream.ts";
+import {
+  expectAttempts,
+  expectError,
+  expectGood,
+  expectHits,
+  expectNotCooled,
+  expectWhole,
+} from "./check.ts";
+import { stage, until, wordsOf, type Case, type Player, type Row } from "./row.ts";
+
+const FAILED = { status: 502, anthropic: "api_error", openai: "server_error", code: "upstream_failed" };
+const TIMED_OUT = {
+  status: 504,
+  anthropic: "timeout_error",
+  openai: "server_error",
+  code: "upstream_timeout",
+};
+/** Long enough that nothing here may ever wait for it. */
+const PATIENT = { connect_timeout: "20s", first_event_timeout: "20s", response_timeout: "20s" };
+const AT_ONCE_MS = 3000;
+
+const good = (name: "first" | "second"): Answer => provider({ text: wordsOf(name) });
+
+async function refused(): Promise<Player> {
+  return { url: `http://127.0.0.1:${await closedPort()}` };
+}
+
+async function connectionRefused(each: Case): Promise<void> {
+  {
+    await using play = await stage(each, { accounts: [await refused(), {}], config: PATIENT });
+    const reply = await play.ask();
+    await expectGood(play, reply, "second");
+    await expectAttempts(play, reply, "first:route second:ok");
+    assert.ok(reply.endAtMs < AT_ONCE_MS, `at once, not after ${reply.endAtMs} ms`);
+    expectNotCooled(play, "first");
+  }
+  await using nobody = await stage(each, { accounts: [await refused(), await refused()], config: PATIENT });
+  await expectError(each, nobody, await nobody.ask(), FAILED);
+  expectNotCooled(nobody, "first");
+  expectNotCooled(nobody, "second");
+}
+
+async function blackHoles(each: Case): Promise<void> {
+  using hole = await blackHole();
+  const config = { ...PATIENT, connect_timeout: "200ms" };
+  {
+    await using play = await stage(each, { accounts: [{ url: hole.url }, {}], config });
+    const reply = await play.ask();
+    await expectGood(play, reply, "second");
+    await expectAttempts(play, reply, "first:route second:ok");
+    assert.ok(reply.endAtMs > 150 && reply.endAtMs < AT_ONCE_MS, `after 200 ms, not ${reply.endAtMs}`);
+    expectNotCooled(play, "first");
+  }
+  await using nobody = await stage(each, { accounts: [{ url: hole.url }], config });
+  await expectError(each, nobody, await nobody.ask(), TIMED_OUT);
+}
+
+/** How a kept connection goes: while it is idle, or only when the next request is on it. */
+const PARTINGS: Readonly<Record<string, Answer>> = {
+  "FIN while idle": thenWhenIdle(good("first"), 2, "fin"),
+  "RST while idle": thenWhenIdle(good("first"), 2, "rst"),
+  "RST under a request": onceFirst(good("first"), reset()),
+  "FIN under a request": onceFirst(good("first"), hangUp()),
+};
+
+/** The first request of each connection gets the one answer, later ones the other. */
+function onceFirst(first: Answer, later: Answer): Answer {
+  const used = new WeakSet<UpstreamRequest["connection"]>();
+  return (request, connection) => {
+    const answer = used.has(connection) ? later : first;
+    used.add(connection);
+    return answer(request, connection);
+  };
+}
+
+async function keptConnectionDies(each: Case): Promise<void> {
+  for (const [parting, answer] of Object.entries(PARTINGS)) {
+    // One account alone: nothing but a second connection to it can help.
+    await using play = await stage(each, { accounts: [{ answer }] });
+    await expectGood(play, await play.ask(), "first");
+    await Bun.sleep(10);
+    const reply = await play.ask();
+    await expectGood(play, reply, "first");
+    await expectAttempts(play, reply, "first:ok");
+    assert.equal(play.upstream("first").connections, 2, parting);
+    expectNotCooled(play, "first");
+  }
+}
+
+async function freshConnectionDies(each: Case): Promise<void> {
+  // The kept connection dies under the request, and so does the one in its place.
+  const dying = onceFirst(good("first"), reset());
+  const once: Answer = (request, connection) => (connection.id === 1 ? dying : reset())(request, connection);
+  await using play = await stage(each, { accounts: [{ answer: once }, {}] });
+  await expectGood(play, await play.ask(), "first");
+  const reply = await play.ask();
+  await expectGood(play, reply, "second");
+  await expectAttempts(play, reply, "first:account second:ok");
+  expectHits(play, "first", 3);
+}
+
+async function answerHasBegun(each: Case): Promise<void> {
+  const begun = json(200, {}, {}, { cutAt: 0, end: "rst", lingerMs: 20 });
+  await using play = await stage(each, { accounts: [{ answer: onceFirst(good("first"), begun) }, {}] });
+  await expectGood(play, await play.ask(), "first");
+  const reply = await play.ask();
+  await expectGood(play, reply, "second");
+  await expectAttempts(play, reply, "first:account second:ok");
+  expectHits(play, "first", 2);
+}
+
+const POISON = (each: Case): string => {
+  const body = JSON.stringify(textAnswer(each.upstream, "Poison."));
+  return `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+};
+
+async function unaskedBytes(each: Case): Promise<void> {
+  const poison = Buffer.from(POISON(each));
+  const glued: Answer = async (request, connection) => {
+    await good("first")(request, connection);
+    await connection.write(poison);
+  };
+  const later = thenWhenIdle(good("first"), 5, poison);
+  const broken = thenWhenIdle(good("first"), 5, Buffer.from("\r\n\r\nHTTP/9"));
+  for (const answer of [glued, later, broken]) {
+    await using play = await stage(each, { accounts: [{ answer }] });
+    const first = play.upstream("first");
+    for (const turn of [1, 2, 3]) {
+      await expectGood(play, await play.ask(), "first");
+      // What comes with the end of an answer is thrown away with its rest.
+      if (answer !== glued) await until("the connection is closed", () => first.openConnections === 0);
+      else await Bun.sleep(10);
+      expectHits(play, "first", turn);
+    }
+  }
+}
+
+async function resetAfterRequest(each: Case): Promise<void> {
+  for (const answer of [reset(), hangUp()]) {
+    await using play = await stage(each, { accounts: [{ answer }, {}] });
+    const reply = await play.ask();
+    await expectGood(play, reply, "second");
+    await expectAttempts(play, reply, "first:account second:ok");
+    expectHits(play, "first", 1);
+    expectNotCooled(play, "first");
+  }
+  await chargedRetries(each);
+  if (each.client === each.upstream && each.client !== "messages") await notReplayable(each);
+}
+
+/** Passing failures are paid for: after three the client is told. */
+async function chargedRetries(each: Case): Promise<void> {
+  const answer = reset();
+  await using play = await stage(each, { accounts: [{ answer }, { answer }, { answer }, {}] });
+  const reply = await play.ask();
+  await expectError(each, play, reply, FAILED);
+  await expectAttempts(play, reply, "first:account second:account third:account");
+  expectHits(play, "fourth", 0);
+}
+
+/** What is stored upstream would be there twice. */
+async function notReplayable(each: Case): Promise<void> {
+  await using play = await stage(each, { accounts: [{ answer: reset() }, {}] });
+  await expectError(each, play, await play.ask({ extra: { store: true } }), FAILED);
+  expectHits(play, "first", 1);
+  expectHits(play, "second", 0);
+  // It had not been sent yet, or was refused: nothing is there.
+  await using refusing = await stage(each, { accounts: [await refused(), {}] });
+  await expectGood(refusing, await refusing.ask({ extra: { store: true } }), "second");
+  const unavailable = json(429, { error: { type: "rate_limit_error", message: "Slow down." } });
+  await using limited = await stage(each, { accounts: [{ answer: unavailable }, {}] });
+  await expectWhole(limited, await limited.ask({ extra: { store: true } }));
+}
+
+export const ROWS: readonly Row[] = [
+  { number: 1, title: "connection refused: the next account answers at once", run: connectionRefused },
+  { number: 2, title: "unanswered SYN: the next account after the connect timeout", run: blackHoles },
+  {
+    number: 6,
+    title: "kept connection dies: one silent resend, then the next account",
+    async run(each) {
+      await keptConnectionDies(each);
+      await freshConnectionDies(each);
+      await answerHasBegun(each);
+    },
+  },
+  { number: 7, title: "bytes on an idle connection never become an answer", run: unaskedBytes },
+  { number: 8, title: "reset between request and head: the next account, charged", run: resetAfterRequest },
+];
