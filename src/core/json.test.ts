@@ -85,6 +85,20 @@ describe("the scanner", () => {
     expect(accepted(nested(129))).toBe(false);
   });
 
+  test("finds the end of a long string among escaped quotes and backslashes", () => {
+    const piece = fc.constantFrom("a", '"', "\\", "\n", "é", '\\"', "}", "{");
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 400, maxLength: 900 }), fc.nat(200), (pieces, shift) => {
+        const value = "x".repeat(400 + shift) + pieces.join("");
+        const json = bytes(JSON.stringify({ long: value, after: 1 }));
+        const members = scanObject(json);
+        expect(members.list.map((each) => each.key)).toEqual(["long", "after"]);
+        expect(members.list.map((each) => valueAt(json, each))).toEqual([value, 1]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test("knows a member by its decoded name", () => {
     const json = bytes('{"mod\\u0065l":"x","__proto__":{"polluted":true}}');
     const members = scanObject(json);

@@ -22,6 +22,9 @@ export interface Members {
 
 const MAX_DEPTH = 128;
 
+/** So far a string is checked byte by byte; of a longer one only the end is looked for, and upstream checks the rest. */
+const STRICT_BYTES = 128;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const encoder = new TextEncoder();
@@ -112,6 +115,7 @@ class Scanner {
 
   string(): void {
     const { bytes } = this;
+    const patience = this.at + STRICT_BYTES;
     let at = this.at + 1;
     for (;;) {
       const byte = bytes[at];
@@ -119,8 +123,23 @@ class Scanner {
       if (byte === QUOTE) break;
       if (byte < 0x20) throw bad("a raw control character in a string", at);
       at = byte === BACKSLASH ? this.escape(at + 1) : at + 1;
+      if (at > patience) {
+        at = this.hop(at);
+        break;
+      }
     }
     this.at = at + 1;
+  }
+
+  /** The closing quote of a long string, by the platform's own search: a byte loop over a prompt costs more than sending it. */
+  private hop(from: number): number {
+    const { bytes } = this;
+    for (let at = bytes.indexOf(QUOTE, from); at >= 0; at = bytes.indexOf(QUOTE, at + 1)) {
+      let escapes = 0;
+      while (at - escapes > from && bytes[at - escapes - 1] === BACKSLASH) escapes++;
+      if (escapes % 2 === 0) return at;
+    }
+    throw bad("a string without end", this.at);
   }
 
   private escape(at: number): number {

@@ -11,6 +11,7 @@ import { type Conversion, passing, translating } from "./convert.ts";
 import { debugPayload } from "./debug.ts";
 import type { Deps } from "./deps.ts";
 import type { Exchange } from "./exchange.ts";
+import { ownResponse } from "./read.ts";
 import { refusal } from "./refusal.ts";
 import { relay } from "./relay.ts";
 import type { Routes } from "./routes.ts";
@@ -91,7 +92,7 @@ function conversionFor({ deps, exchange, ask, upstreamCodec }: Attempt): Convers
 function settle({ deps, ask, lease, tap }: Attempt): void {
   const store = member(ask.members, "store");
   if (tap.responseId === undefined || (store !== undefined && valueAt(ask.body, store) === false)) return;
-  deps.pool.issued(tap.responseId, lease.candidate.account);
+  deps.pool.issued(ownResponse(ask.key, tap.responseId), lease.candidate.account);
 }
 
 /** What a thrown value makes of the attempt. */

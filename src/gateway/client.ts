@@ -23,6 +23,7 @@ export class Client {
   status = 0;
   #resolve: (response: Response) => void = () => {};
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #head: Headers | undefined;
   #answered = false;
   #left = false;
   #ended = false;
@@ -74,7 +75,7 @@ export class Client {
     this.#watch(KEEP_ALIVE_MS);
   }
 
-  /** Sends status and headers of a stream; does nothing when they are out already. */
+  /** Status and headers of a stream, which leave with its first bytes; does nothing when they are out already. */
   open(headers: Headers): void {
     if (this.#answered || this.#left) return;
     this.#answered = true;
@@ -82,15 +83,7 @@ export class Client {
     headers.set("content-type", "text/event-stream; charset=utf-8");
     headers.set("cache-control", "no-cache");
     headers.set("x-accel-buffering", "no");
-    const body = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => void (this.#controller = controller),
-        pull: () => this.#drained(),
-        cancel: () => this.#leave(),
-      },
-      { highWaterMark: 1 },
-    );
-    this.#resolve(new Response(body, { status: 200, headers: this.#stamp(headers) }));
+    this.#head = this.#stamp(headers);
   }
 
   /**
@@ -100,13 +93,29 @@ export class Client {
   async write(chunk: Uint8Array | string, spoken = true): Promise<void> {
     if (this.#left || this.#ended) return;
     const bytes = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
-    const controller = this.#controller;
-    if (controller === undefined || bytes.length === 0) return;
+    if (this.#head === undefined || bytes.length === 0) return;
     this.bytesOut += bytes.length;
     if (spoken) this.#spokenAt = this.#options.clock.now();
-    controller.enqueue(bytes);
-    if ((controller.desiredSize ?? 1) > 0) return;
+    this.#enqueue(bytes);
+    if ((this.#controller?.desiredSize ?? 1) > 0) return;
     await new Promise<void>((resolve) => (this.#waiting = resolve));
+  }
+
+  /** With its first bytes in the queue when it is handed over, a stream's head and they leave in one send. */
+  #enqueue(bytes: Uint8Array): void {
+    if (this.#controller !== undefined) return this.#controller.enqueue(bytes);
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+          controller.enqueue(bytes);
+        },
+        pull: () => this.#drained(),
+        cancel: () => this.#leave(),
+      },
+      { highWaterMark: 1 },
+    );
+    this.#resolve(new Response(body, { status: 200, headers: this.#head ?? new Headers() }));
   }
 
   /** Ends the stream. What ends it – a terminal event or an error event – has been written before. */
@@ -114,7 +123,10 @@ export class Client {
     if (this.#ended) return;
     this.#ended = true;
     this.#stopTimer?.();
-    if (!this.#left) this.#controller?.close();
+    if (this.#left) return;
+    if (this.#controller !== undefined) this.#controller.close();
+    else if (this.#head !== undefined)
+      this.#resolve(new Response(null, { status: 200, headers: this.#head }));
   }
 
   #stamp(headers: Headers): Headers {
@@ -134,7 +146,8 @@ export class Client {
     this.#stopTimer?.();
     this.#drained();
     this.#whenLeft?.();
-    if (this.#answered) return;
+    // A head that waits for its first bytes has not left either.
+    if (this.#controller !== undefined) return;
     this.status = 499;
     this.#resolve(new Response(null, { status: 499 }));
   }
@@ -147,7 +160,7 @@ export class Client {
       if (silentMs < KEEP_ALIVE_MS) return this.#watch(KEEP_ALIVE_MS - silentMs);
       if (this.#waiting === undefined) {
         this.open(new Headers());
-        this.#controller?.enqueue(encoder.encode(this.#options.wire.keepAlive));
+        this.#enqueue(encoder.encode(this.#options.wire.keepAlive));
         this.#spokenAt = this.#options.clock.now();
       }
       this.#watch(KEEP_ALIVE_MS);

@@ -17,7 +17,8 @@ export interface Refusal {
 }
 
 export class Exchange {
-  readonly id = `req_${crypto.randomUUID().replaceAll("-", "")}`;
+  /** Begins with the time, so that rows stored under it lie side by side. */
+  readonly id = `req_${Bun.randomUUIDv7().replaceAll("-", "")}`;
   readonly request: Request;
   readonly codec: Codec;
   readonly client: Client;

@@ -36,14 +36,16 @@ export function createGateway(deps: Deps): Gateway {
       for await (const lease of choose(deps, exchange, ask)) {
         exchange.begins(lease);
         const outcome = await attempt(deps, routes, exchange, lease);
-        lease.release(outcome);
         exchange.tried(lease, outcome);
+        lease.release(outcome);
         if (!(await goesOn(deps, exchange, lease, outcome))) break;
       }
       await tell(exchange, unanswered(deps, exchange, ask));
     } catch (thrown) {
       await tell(exchange, client.left ? undefined : asGatewayError(exchange.halted ?? thrown));
     } finally {
+      // Back already, unless something was thrown before.
+      exchange.lease?.release({ kind: "gone" });
       live.delete(exchange);
       record(deps, exchange);
     }

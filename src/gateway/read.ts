@@ -44,9 +44,14 @@ export async function read(reading: Reading): Promise<Ask> {
     headers,
     query: new URL(request.url).search,
     session: sessionOf({ protocol, headers, body, members, model }, key.name),
-    previousResponse: typeof previous === "string" ? previous : undefined,
+    previousResponse: typeof previous === "string" ? ownResponse(key, previous) : undefined,
     replayable: !hasEffects(body, members),
   };
+}
+
+/** Whoever knows another key's response id is not led to that key's account by it. */
+export function ownResponse(key: ClientKey, id: string): string {
+  return `${key.name}/${id}`;
 }
 
 function memberValue(body: Uint8Array, members: Members, key: string): Json | undefined {

@@ -8,12 +8,13 @@ import { judgeAnswer, judgeStream, type Verdict } from "../support/oracle.ts";
 import { sampleAnswer, sampleStream } from "../support/samples.ts";
 import { readSse, splitEvents } from "../support/sse-text.ts";
 import type { Answer } from "../support/upstream.ts";
-import { checkCut, expectAttempts, expectGood, expectHits } from "./check.ts";
+import { checkCut, expectAttempts, expectCut, expectGood, expectHits } from "./check.ts";
 import { stage, wordsOf, type Case, type Row, type Stage } from "./row.ts";
 
 const AT_ONCE = 8;
 /** Time for what was sent before a FIN or RST to be read; what is unread then is lost. */
 const LINGER_MS = 8;
+const LONG_LINGER_MS = 50;
 const TEXT = "Grüße ✓";
 
 /** A cut is noticed by itself; a gateway that finds it by silence answers too late and with another error. */
@@ -70,8 +71,8 @@ async function sweep(each: Case, end: End, corpora: readonly Corpus[]): Promise<
     places.map((place): Cut => ({ corpus: bytes, place, end })),
   );
   const answer: Answer = (request, connection) => {
-    const { corpus, place } = cuts[Number(request.header("x-stainless-retry-count"))] ?? cuts[0] ?? NO_CUT;
-    return cutAnswer(each, corpus, place, end)(request, connection);
+    const cut = cuts[Number(request.header("x-stainless-retry-count"))] ?? cuts[0] ?? NO_CUT;
+    return cutAnswer(each, cut)(request, connection);
   };
   await using play = await stage(each, { accounts: [{ answer }], config: PATIENT });
   let next = 0;
@@ -95,9 +96,9 @@ async function sweep(each: Case, end: End, corpora: readonly Corpus[]): Promise<
 
 const NO_CUT: Cut = { corpus: Buffer.alloc(0), place: 0, end: "rst" };
 
-function cutAnswer(each: Case, bytes: Buffer, place: number, end: End): Answer {
+function cutAnswer(each: Case, { corpus, place, end }: Cut, lingerMs = LINGER_MS): Answer {
   const headers = { "content-type": each.stream ? "text/event-stream; charset=utf-8" : "application/json" };
-  return answerBody(bytes, { headers, cutAt: place, end, chunking: 600, lingerMs: LINGER_MS });
+  return answerBody(corpus, { headers, cutAt: place, end, chunking: 600, lingerMs });
 }
 
 function checkReply(each: Case, play: Stage, cut: Cut, reply: Reply): void {
@@ -164,7 +165,7 @@ async function takenOver(each: Case, end: End): Promise<void> {
     : Buffer.from(JSON.stringify(textAnswer(each.upstream, TEXT)));
   const opening = splitEvents(bytes)[0]?.length ?? 0;
   for (const place of each.stream ? [0, 1, opening - 1, opening] : [0, 1, bytes.length - 1]) {
-    const answer = cutAnswer(each, bytes, place, end);
+    const answer = cutAnswer(each, { corpus: bytes, place, end });
     await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
     const reply = await play.ask();
     await expectGood(play, reply, "second");
@@ -174,6 +175,32 @@ async function takenOver(each: Case, end: End): Promise<void> {
   }
 }
 
+/** Cut behind content: nobody takes over, and the account has a strike. */
+async function notTakenOver(each: Case, end: End): Promise<void> {
+  const answer = cutAnswer(each, betweenWords(each, end), LONG_LINGER_MS);
+  await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
+  const reply = await play.ask();
+  const verdict = await expectCut(each, play, reply, { code: "upstream_cut" });
+  assert.equal(verdict.text, TEXT);
+  await expectAttempts(play, reply, "first:account");
+  expectHits(play, "second", 0);
+}
+
+/** A stream in place of a whole answer: nothing of it has left, however far it came. */
+async function foldedStream(each: Case, end: End): Promise<void> {
+  const answer = cutAnswer({ ...each, stream: true }, betweenWords(each, end), LONG_LINGER_MS);
+  await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
+  const reply = await play.ask();
+  await expectGood(play, reply, "second");
+  await expectAttempts(play, reply, "first:account second:ok");
+}
+
+/** A stream that says its text once and is cut while it says it again. */
+function betweenWords(each: Case, end: End): Cut {
+  const corpus = textStream(each.upstream, [TEXT, TEXT]);
+  return { corpus, place: corpus.indexOf(TEXT, corpus.indexOf(TEXT) + 1), end };
+}
+
 /** A clean end in the middle of JSON looks like a page that some other server sent. */
 function blamed(each: Case, end: End): string {
   return !each.stream && (end === "clean" || end === "long-length") ? "route" : "account";
@@ -181,6 +208,7 @@ function blamed(each: Case, end: End): string {
 
 async function everywhere(each: Case, end: End): Promise<void> {
   await takenOver(each, end);
+  await (each.stream ? notTakenOver : foldedStream)(each, end);
   await sweep(each, end, [shortCorpus(each), longCorpus(each)]);
 }
 

@@ -12,6 +12,7 @@ import type { Row } from "./row.ts";
 import { ROWS as silence } from "./silence.ts";
 import { ROWS as splits } from "./splits.ts";
 import { ROWS as status } from "./status.ts";
+import { ROWS as thrown } from "./thrown.ts";
 
 export const TABLE: readonly Row[] = [
   ...connect,
@@ -26,4 +27,5 @@ export const TABLE: readonly Row[] = [
   ...queue,
   ...reload,
   ...leaving,
+  ...thrown,
 ].toSorted((a, b) => a.number - b.number);

@@ -11,6 +11,7 @@ import { MODELS, PATHS, PROTOCOLS } from "../support/samples.ts";
 import { withLineEnds, writeSse, type LineEnd, type SseItem } from "../support/sse-text.ts";
 import { startUpstream, type Answer } from "../support/upstream.ts";
 import { seeded } from "./many.ts";
+import { platformOf } from "./platform.ts";
 import { expectSettled } from "./settled.ts";
 import { streaming } from "./streaming.ts";
 
@@ -18,7 +19,17 @@ setDefaultTimeout(60_000);
 
 const STREAM_BYTES = 10_000_000;
 const LARGEST_CHUNK = 9_001;
-const LETTERS = [..."aZ0 \\\"{}:,\n\t", "é", "漢", "🙂", "\u2028", "data: ", "[DONE]", "event: error", "\u0000"];
+const LETTERS = [
+  ...'aZ0 \\"{}:,\n\t',
+  "é",
+  "漢",
+  "🙂",
+  "\u2028",
+  "data: ",
+  "[DONE]",
+  "event: error",
+  "\u0000",
+];
 
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
@@ -63,7 +74,7 @@ for (const protocol of PROTOCOLS) {
     expect(stream.length).toBeGreaterThan(STREAM_BYTES * 0.9);
     await using upstream = await startUpstream();
     upstream.otherwise(oddly(stream, random));
-    const platform = protocol === "messages" ? "anthropic" : "openai";
+    const platform = platformOf(protocol);
     const config = gatewayConfig([account("a", upstream.url, { platform })], {
       first_event_timeout: "10s",
       stream_read_timeout: "10s",
@@ -85,7 +96,10 @@ for (const protocol of PROTOCOLS) {
         stream.length,
         sha256(stream),
       ]);
-    expect(judgeStream(protocol, replies[0]?.body ?? Buffer.alloc(0))).toMatchObject({ complete: true, problems: [] });
+    expect(judgeStream(protocol, replies[0]?.body ?? Buffer.alloc(0))).toMatchObject({
+      complete: true,
+      problems: [],
+    });
     await expectSettled(gateway, replies);
     const counted = gateway.exchanges.map((record) => record.bytesOut);
     expect(counted).toEqual(replies.map(() => stream.length));
@@ -100,7 +114,7 @@ for (const protocol of PROTOCOLS) {
     const whole = ` ${JSON.stringify(textAnswer(protocol, "x".repeat(2_000_000) + LETTERS.join("")), null, 3)}\n`;
     await using upstream = await startUpstream();
     upstream.otherwise(json(200, whole));
-    const platform = protocol === "messages" ? "anthropic" : "openai";
+    const platform = platformOf(protocol);
     await using gateway = await startGateway(
       gatewayConfig([account("a", upstream.url, { platform })], { response_timeout: "20s" }),
     );
@@ -110,7 +124,8 @@ for (const protocol of PROTOCOLS) {
     ];
     const got = upstream.requests.map((request) => sha256(request.body));
     expect(got).toEqual([sha256(Buffer.from(odd)), sha256(Buffer.from(odd))]);
-    for (const reply of replies) expect([reply.status, sha256(reply.body)]).toEqual([200, sha256(Buffer.from(whole))]);
+    for (const reply of replies)
+      expect([reply.status, sha256(reply.body)]).toEqual([200, sha256(Buffer.from(whole))]);
     await expectSettled(gateway, replies);
   });
 }

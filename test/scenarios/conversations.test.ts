@@ -13,6 +13,8 @@ import { judge, type Protocol } from "../support/oracle.ts";
 import { provider } from "../support/provider.ts";
 import { MODELS, PATHS, PROTOCOLS } from "../support/samples.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { until } from "./many.ts";
+import { platformOf } from "./platform.ts";
 import { recordedIn, startBy, WAYS_TO_START, type Started } from "./started.ts";
 
 setDefaultTimeout(30_000);
@@ -32,7 +34,7 @@ function dataFolder(): string {
 }
 
 function configFor(upstream: Upstream, protocol: Protocol, data: string): JsonObject {
-  const platform = protocol === "messages" ? "anthropic" : "openai";
+  const platform = platformOf(protocol);
   const accounts = ["a", "b"].map((name) => account(name, upstream.url, { platform }));
   return gatewayConfig(accounts, { data_dir: data, first_event_timeout: "10s", response_timeout: "10s" });
 }
@@ -115,8 +117,7 @@ test("a conversation stays on its account after a crash, once that has been writ
   const turn = { protocol: "messages", number: 0, named: true } as const;
   await using gateway = await startBy(COMMAND, configFor(upstream, "messages", data));
   for (const conversation of TALKS) await take(gateway, { ...turn, conversation });
-  const isWritten = (): boolean => savedIn(data, "sticky") >= TALKS.length && recordedIn(data).length >= TALKS.length;
-  while (!isWritten()) await Bun.sleep(20);
+  await until(() => savedIn(data, "sticky") >= TALKS.length && recordedIn(data).length >= TALKS.length);
   await gateway.stop("SIGKILL");
   await using again = await startBy(COMMAND, configFor(upstream, "messages", data));
   for (const conversation of REVERSED) await take(again, { ...turn, conversation });
@@ -129,14 +130,23 @@ test("a conversation stays on its account after a crash, once that has been writ
 test("an account that was sent away for two minutes is left alone after a restart as well, until the same time", async () => {
   await using upstream = await startUpstream();
   upstream.otherwise(provider());
-  const limit = json(429, { type: "error", error: { type: "rate_limit_error", message: "Later." } }, { "retry-after": "120" });
+  const limit = json(
+    429,
+    { type: "error", error: { type: "rate_limit_error", message: "Later." } },
+    { "retry-after": "120" },
+  );
   upstream.when({ credential: credentialOf("a") }, limit);
   const data = dataFolder();
   const untils: number[] = [];
   for (const round of [0, 1, 2]) {
     await using gateway = await startBy(COMMAND, configFor(upstream, "messages", data));
     for (const number of [0, 1, 2, 3])
-      await take(gateway, { protocol: "messages", conversation: `talk ${round} ${number}`, number: 0, named: true });
+      await take(gateway, {
+        protocol: "messages",
+        conversation: `talk ${round} ${number}`,
+        number: 0,
+        named: true,
+      });
     untils.push(await coolingUntil(gateway, "a"));
     expect(await gateway.active()).toBe(0);
     expect(await gateway.stop()).toBe(0);

@@ -47,7 +47,8 @@ function liesOf(passage: Passage, cut: Cut, reply: Reply): string[] {
     lies.push("an answer that came to its end was told as a failure");
   if (!isFinished && told.error === undefined && reply.end === "complete") lies.push("the cut was not told");
   if (reply.status === 200) lies.push(...additions(told, passage.got, reply), ...inventions(told, said));
-  else if (reply.status < 500 || told.error === undefined) lies.push(`status ${reply.status} without an error`);
+  else if (reply.status < 500 || told.error === undefined)
+    lies.push(`status ${reply.status} without an error`);
   return lies;
 }
 

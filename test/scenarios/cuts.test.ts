@@ -11,6 +11,7 @@ import { PATHS, PROTOCOLS, sampleStream, STREAM_NAMES, type StreamName } from ".
 import { startUpstream, type Answer } from "../support/upstream.ts";
 import { lieDetector, type Cut } from "./cut-verdict.ts";
 import { inParallel, seeded } from "./many.ts";
+import { platformOf } from "./platform.ts";
 import { expectSettled } from "./settled.ts";
 
 setDefaultTimeout(60_000);
@@ -79,7 +80,7 @@ async function cutThem(gateway: Gateway, way: Way, name: StreamName, cuts: reado
 async function cutStreams(way: Way, cutsOf: (stream: Buffer) => Cut[]): Promise<Reply[]> {
   await using upstream = await startUpstream();
   upstream.otherwise(cutAnswer);
-  const platform = way.upstream === "messages" ? "anthropic" : "openai";
+  const platform = platformOf(way.upstream);
   const more = { concurrency: AT_ONCE, apis: [way.upstream] };
   const config = gatewayConfig([account("a", upstream.url, { platform, more })], {
     enable_request_log: false,

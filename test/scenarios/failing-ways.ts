@@ -76,7 +76,10 @@ export const SILENT_OR_BROKEN: readonly Way[] = [
     name: "an error after the prelude",
     answer: asked((protocol) => [...textFrames(protocol).start, ...errorItems(protocol)]),
   },
-  { name: "an error in a whole answer of status 200", answer: json(200, { error: { message: "no", type: "api_error" } }) },
+  {
+    name: "an error in a whole answer of status 200",
+    answer: json(200, { error: { message: "no", type: "api_error" } }),
+  },
   { name: "a page instead of an answer", answer: html(200) },
   { name: "an answer that is cut", answer: cutAnswer() },
   { name: "an empty answer", answer: empty(200) },

@@ -10,6 +10,7 @@ import { PATHS, PROTOCOLS } from "../support/samples.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { refusal, refusals, SILENT_OR_BROKEN, UNREACHABLE, type Way } from "./failing-ways.ts";
 import { inParallel } from "./many.ts";
+import { platformOf } from "./platform.ts";
 import { expectSettled } from "./settled.ts";
 
 setDefaultTimeout(60_000);
@@ -44,7 +45,7 @@ const ROUTES = [
 
 function pairs(): Pair[] {
   return ROUTES.flatMap((route) => {
-    const platform = route.upstream === "messages" ? "anthropic" : "openai";
+    const platform = platformOf(route.upstream);
     return [...UNREACHABLE, ...SILENT_OR_BROKEN, ...refusals(platform)].map((way) => ({ way, ...route }));
   });
 }
@@ -58,7 +59,7 @@ async function seeHow(pair: Pair, requests: number): Promise<Seen> {
   upstream.otherwise(provider({ text: TEXT }));
   if (way.answer !== undefined) upstream.when({ credential: credentialOf("failing") }, way.answer);
   const options = {
-    platform: spoken === "messages" ? "anthropic" : "openai",
+    platform: platformOf(spoken),
     more: { concurrency: CLIENTS_AT_ONCE / 2, apis: [spoken] },
   } as const;
   const apart = way.greet === undefined ? away?.url : failing.url;
@@ -112,7 +113,11 @@ async function seeLong(way: Way): Promise<readonly string[]> {
   return seen.wrong.slice(0, 3);
 }
 
-for (const way of [refusal("anthropic", "500"), refusal("anthropic", "401"), refusal("anthropic", "429-bare")]) {
+for (const way of [
+  refusal("anthropic", "500"),
+  refusal("anthropic", "401"),
+  refusal("anthropic", "429-bare"),
+]) {
   test(`${LONG} requests to three accounts, one of which answers with ${way.name} all the time: none fails`, async () => {
     expect(await seeLong(way)).toEqual([]);
   });
@@ -121,9 +126,12 @@ for (const way of [refusal("anthropic", "500"), refusal("anthropic", "401"), ref
 // Not yet true. Nobody is blamed for overload and for pages but the origin that all three share, so the account is
 // asked on and on, and each time a retry is taken from the origin's budget until that is used up.
 for (const way of [refusal("anthropic", "529"), refusal("html", "403-cloudflare")]) {
-  test.failing(`${LONG} requests to three accounts, one of which answers with ${way.name} all the time: none fails`, async () => {
-    expect(await seeLong(way)).toEqual([]);
-  });
+  test.failing(
+    `${LONG} requests to three accounts, one of which answers with ${way.name} all the time: none fails`,
+    async () => {
+      expect(await seeLong(way)).toEqual([]);
+    },
+  );
 }
 
 // Not yet true: the word stands in `details.error_code`, where it is not looked for.

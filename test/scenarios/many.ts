@@ -1,4 +1,4 @@
-// Many things at once, and chance that can be had again.
+// Many things at once, waiting for them, and chance that can be had again.
 
 /** Does `work` for each of them, at most `atOnce` at a time; the results are in order. */
 export async function inParallel<T, R>(
@@ -13,6 +13,11 @@ export async function inParallel<T, R>(
   };
   await Promise.all(Array.from({ length: Math.min(them.length, atOnce) }, worker));
   return results;
+}
+
+/** Waits until something is so; the time limit of the test is the limit. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await Bun.sleep(1);
 }
 
 /** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */

@@ -1,13 +1,20 @@
 // Limits are never passed, and a burst within the queue's reach is served to the last.
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { post } from "../support/client.ts";
-import { account, CLIENT_KEY, credentialOf, gatewayConfig, SECOND_CLIENT_KEY } from "../support/gateway-config.ts";
+import {
+  account,
+  CLIENT_KEY,
+  credentialOf,
+  gatewayConfig,
+  SECOND_CLIENT_KEY,
+} from "../support/gateway-config.ts";
 import { startGateway } from "../support/gateway.ts";
 import { ask } from "../support/made-streams.ts";
 import { judge } from "../support/oracle.ts";
 import { provider } from "../support/provider.ts";
 import { MODELS, PATHS, PROTOCOLS } from "../support/samples.ts";
 import { startUpstream, type Answer } from "../support/upstream.ts";
+import { platformOf } from "./platform.ts";
 import { expectSettled } from "./settled.ts";
 
 setDefaultTimeout(30_000);
@@ -34,7 +41,7 @@ for (const stream of [true, false]) {
       const upstreams = [first, second];
       for (const upstream of upstreams) upstream.otherwise(working);
       const options = {
-        platform: protocol === "messages" ? "anthropic" : "openai",
+        platform: platformOf(protocol),
         more: { concurrency: 2 },
       } as const;
       const accounts = [account("a", first.url, options), account("b", second.url, options)];
@@ -54,7 +61,9 @@ for (const stream of [true, false]) {
         }),
       );
       const verdicts = replies.map((reply) => ({ reply, ...judge(protocol, reply) }));
-      const wrong = verdicts.filter(({ complete, text, problems }) => !complete || text !== TEXT || problems.length > 0);
+      const wrong = verdicts.filter(
+        ({ complete, text, problems }) => !complete || text !== TEXT || problems.length > 0,
+      );
       expect(wrong.map(({ reply }) => `${reply.status} ${reply.text()}`)).toEqual([]);
       expect([first.account(credentialOf("a")).peak, second.account(credentialOf("b")).peak]).toEqual([2, 2]);
       expect([first.peak, second.peak]).toEqual([2, 2]);

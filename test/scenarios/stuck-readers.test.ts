@@ -11,7 +11,8 @@ import { PATHS } from "../support/samples.ts";
 import { writeSse } from "../support/sse-text.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { queuedBytes, residentBytes } from "./kernel.ts";
-import { inParallel } from "./many.ts";
+import { inParallel, until } from "./many.ts";
+import { platformOf } from "./platform.ts";
 import { recordedIn, startBy, WAYS_TO_START, type Started } from "./started.ts";
 
 setDefaultTimeout(60_000);
@@ -72,12 +73,14 @@ for (const way of WAYS) {
   const name = way.client === way.upstream ? way.client : `${way.client} over ${way.upstream}`;
   test(`${STUCK} stuck readers of ${name} hold back their upstreams, grow no memory and disturb nobody`, async () => {
     await using upstream = await startUpstream();
-    const floods = new Map(Array.from({ length: STUCK }, (_, index) => [`stuck-${index}`, floodOf(way.upstream)]));
+    const floods = new Map(
+      Array.from({ length: STUCK }, (_, index) => [`stuck-${index}`, floodOf(way.upstream)]),
+    );
     upstream.otherwise((request, connection) => {
       const own = floods.get(request.header(SESSION) ?? "");
       return (own?.answer ?? provider({ text: "Served." }))(request, connection);
     });
-    const platform = way.upstream === "messages" ? "anthropic" : "openai";
+    const platform = platformOf(way.upstream);
     const more = { concurrency: STUCK + 4, apis: [way.upstream] };
     const config = gatewayConfig([account("a", upstream.url, { platform, more })], {
       stream_read_timeout: "60s",
@@ -102,7 +105,7 @@ for (const way of WAYS) {
     first?.resume();
     const [flooding] = floods.values();
     const enough = (flooding?.takenBytes ?? 0) + 64_000_000;
-    while ((flooding?.takenBytes ?? 0) < enough) await Bun.sleep(5);
+    await until(() => (flooding?.takenBytes ?? 0) >= enough);
     for (const exchange of stuck) exchange.leave("rst");
     const read = await first?.reply;
     expect(read?.status).toBe(200);

@@ -27,7 +27,9 @@ for (const command of WAYS_TO_START) {
       streaming(async (write, request) => {
         await write(begin);
         await all.promise;
-        await write(writeSse([frames.delta(`and done: ${request.header("session-id")}`), ...frames.close("")]));
+        await write(
+          writeSse([frames.delta(`and done: ${request.header("session-id")}`), ...frames.close("")]),
+        );
       }),
     );
     const more = { concurrency: STREAMS / 2 };
@@ -36,7 +38,12 @@ for (const command of WAYS_TO_START) {
     await using gateway = await startBy(command, config);
     const exchanges = Array.from({ length: STREAMS }, (_, index) => {
       const headers = [["session-id", `stream-${index}`]] as const;
-      const request = { path: PATHS[PROTOCOL], body: ask(PROTOCOL, { stream: true }), key: CLIENT_KEY, headers };
+      const request = {
+        path: PATHS[PROTOCOL],
+        body: ask(PROTOCOL, { stream: true }),
+        key: CLIENT_KEY,
+        headers,
+      };
       return send(gateway.url, request, { timeoutMs: 50_000 });
     });
     const begun = await Promise.all(exchanges.map((exchange) => exchange.has("begun ")));

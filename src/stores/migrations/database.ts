@@ -137,7 +137,9 @@ function ready(path: string, log: Log): Database {
     const mode = database.query("PRAGMA journal_mode = WAL").values()[0]?.[0];
     if (mode !== "wal")
       log({ level: "warn", event: "database-without-wal", fields: { path, mode: String(mode) } });
-    database.run("PRAGMA synchronous = FULL");
+    // No wait for the disk at a commit: nothing here is worth stalling requests. What may not be lost, such as a
+    // login, has to raise this to FULL for its own writes.
+    database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA cell_size_check = ON");
     database.run("PRAGMA temp_store = MEMORY");
     database.run("PRAGMA trusted_schema = OFF");
