@@ -78,7 +78,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const onError = (error: unknown): void =>
     log({ level: "error", event: "unhandled", fields: { error: String(error) } });
   const server = startServer({ host, port, onError, routes: routesOf({ current, pool, gateway, clock }) });
-  const ended = (withinMs: number): Promise<void> => settled(clock, () => gateway.live.size === 0, withinMs);
+  const ended = (withinMs: number): Promise<void> =>
+    settled(clock, () => gateway.live.size === 0 && server.pending() === 0, withinMs);
   const close = async (): Promise<void> => {
     current.draining = true;
     for (const exchange of gateway.live) exchange.halt(stopping());

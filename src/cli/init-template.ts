@@ -1,8 +1,9 @@
 // The config that `init` writes.
 
-export type AccountChoice =
-  | { readonly kind: "anthropic" | "openai"; readonly key: string }
-  | { readonly kind: "chatgpt" };
+export interface AccountChoice {
+  readonly kind: "anthropic" | "openai";
+  readonly key: string;
+}
 
 export interface TemplateValues {
   readonly clientKey: string;
@@ -35,7 +36,6 @@ ${entries}
 }
 
 function accountText(account: AccountChoice): string {
-  if (account.kind === "chatgpt") return CHATGPT;
   return `    {
       "name": "${account.kind}",
       "platform": "${account.kind}",
@@ -45,15 +45,7 @@ function accountText(account: AccountChoice): string {
     },`;
 }
 
-const CHATGPT = `    {
-      // Sign in with the browser: the gateway prints the address when it starts.
-      "name": "chatgpt",
-      "platform": "openai",
-      "type": "oauth",
-    },`;
-
 const TEMPLATES = `    // FILL IN: take the slashes away from at least one of these and put your key in.
     // { "name": "anthropic", "platform": "anthropic", "api_key": "your-anthropic-api-key" },
     // { "name": "openai", "platform": "openai", "api_key": "your-openai-api-key" },
-    // { "name": "chatgpt", "platform": "openai", "type": "oauth" }, // sign in with the browser
     // { "name": "local", "platform": "openai", "api_key": "none", "base_url": "http://localhost:11434", "apis": ["chat"] },`;

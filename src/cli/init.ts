@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type AccountChoice, configText } from "./init-template.ts";
-import { EXIT, type Io } from "./io.ts";
+import { EXIT, type Io, programName } from "./io.ts";
 import { openQuestions, type Questions } from "./questions.ts";
 import { runCommand } from "./run-command.ts";
 
@@ -37,7 +37,7 @@ async function init(path: string, yes: boolean, io: Io): Promise<number> {
   if (existsSync(file)) return refuse(path, io);
   const accounts = yes ? accountsFromEnv(io.env) : await askForAccount(io);
   if (accounts === undefined) {
-    io.stderr.write("There was no answer. To be asked nothing: sub2api_simple init --yes\n");
+    io.stderr.write(`There was no answer. To be asked nothing: ${programName(io.env)} init --yes\n`);
     return EXIT.usage;
   }
   const schema = existsSync(join(dirname(file), "config.schema.json")) ? "./config.schema.json" : undefined;
@@ -47,13 +47,13 @@ async function init(path: string, yes: boolean, io: Io): Promise<number> {
     io.stderr.write(`${path} cannot be written (${written})\n`);
     return EXIT.failed;
   }
-  io.stdout.write(report(path, accounts));
+  io.stdout.write(report(path, accounts, programName(io.env)));
   return EXIT.done;
 }
 
 function refuse(path: string, io: Io): number {
   io.stderr.write(
-    `${path} exists already and is left as it is. For another file: sub2api_simple init -config FILE\n`,
+    `${path} exists already and is left as it is. For another file: ${programName(io.env)} init -config FILE\n`,
   );
   return EXIT.usage;
 }
@@ -86,16 +86,14 @@ async function choose(questions: Questions, io: Io): Promise<AccountChoice[] | u
     "Which account shall the gateway use first? More can be added to the file later.",
     "  1  Anthropic API key",
     "  2  OpenAI API key",
-    "  3  ChatGPT login (you sign in with the browser when the gateway runs)",
     "",
   ].join("\n");
   io.stdout.write(menu);
   let answer: string | undefined;
   do {
-    answer = await questions.ask("1, 2 or 3 [1]: ");
+    answer = await questions.ask("1 or 2 [1]: ");
     if (answer === undefined) return undefined;
-  } while (!["", "1", "2", "3"].includes(answer));
-  if (answer === "3") return [{ kind: "chatgpt" }];
+  } while (!["", "1", "2"].includes(answer));
   const platform = answer === "2" ? "openai" : "anthropic";
   const reference = `\${${KEY_VARIABLES[platform]}}`;
   const offer = isSet(io.env, platform)
@@ -123,15 +121,13 @@ async function writeNew(file: string, text: string): Promise<"written" | "exists
   }
 }
 
-function report(path: string, accounts: readonly AccountChoice[]): string {
+function report(path: string, accounts: readonly AccountChoice[], program: string): string {
   const lines = [
     `${path} is written; only you can read it. Your client key stands in it, under auth_tokens.`,
   ];
   if (accounts.length === 0)
     lines.push(`No account is set up yet: open ${path} and fill one in under accounts.`);
   const shown = /^[\w./-]+$/.test(path) ? path : JSON.stringify(path);
-  lines.push("Next:", `  sub2api_simple check -config ${shown}`, `  sub2api_simple -config ${shown}`);
-  if (accounts.some(({ kind }) => kind === "chatgpt"))
-    lines.push("It prints the address at which you sign in to ChatGPT.");
+  lines.push("Next:", `  ${program} check -config ${shown}`, `  ${program} -config ${shown}`);
   return `${lines.join("\n")}\n`;
 }

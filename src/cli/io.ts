@@ -15,3 +15,8 @@ export interface Io {
 
 /** What a command answers to its shell. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+
+/** How this program is called, as it was started: for lines that are to be typed. */
+export function programName(env: Io["env"]): string {
+  return env["npm_lifecycle_event"] === "start" ? "npm start --" : "sub2api_simple";
+}

@@ -8,7 +8,7 @@ import { loadConfig } from "../config/load.ts";
 import { formatProblems } from "../config/problems.ts";
 import type { Config } from "../config/schema.ts";
 import { type ConfigWatch, watchConfig } from "../config/watch.ts";
-import { EXIT, type Io } from "./io.ts";
+import { EXIT, type Io, programName } from "./io.ts";
 import { runCommand } from "./run-command.ts";
 
 const HELP = `Usage: sub2api_simple [serve] [-config FILE]
@@ -31,7 +31,9 @@ export function run(args: string[], io: Io): Promise<number> {
 
 async function serve(path: string, io: Io, recover: boolean): Promise<number> {
   if (!existsSync(path)) {
-    io.stderr.write(`There is no config at ${path}.\nMake one with: sub2api_simple init -config ${path}\n`);
+    io.stderr.write(
+      `There is no config at ${path}.\nMake one with: ${programName(io.env)} init -config ${path}\n`,
+    );
     return EXIT.usage;
   }
   const loaded = await loadConfig(path, io.env);

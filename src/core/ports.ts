@@ -60,6 +60,8 @@ export interface Wire {
   mayCount(frame: SseFrame): boolean;
   /** The id under which a later request may continue this answer (Responses only). */
   responseId(data: JsonObject): string | undefined;
+  /** Whether a 200's body is an answer of this protocol at all. */
+  isAnswer(data: JsonObject): boolean;
   /** Reads an error body or the data of an error event; undefined when it is none. */
   error(data: JsonObject): WireError | undefined;
   /** The error body of a non-streaming answer. */

@@ -83,6 +83,16 @@ describe("the reader", () => {
     );
   });
 
+  test("knows an event from what dispatches nothing", () => {
+    fc.assert(
+      fc.property(stream, (text) => {
+        for (const frame of frames([bytes(`${text}\n\n`)]))
+          expect(frame.isEvent).toBe(frame.data !== undefined);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   test("gives nothing of an unfinished event", () => {
     const reader = new SseReader();
     expect(reader.push(bytes('event: message_stop\ndata: {"type":"message_st'))).toEqual([]);

@@ -3,6 +3,7 @@
 
 const LF = 0x0a;
 const CR = 0x0d;
+const COLON = 0x3a;
 const decoder = new TextDecoder();
 const EMPTY = new Uint8Array(0);
 
@@ -23,6 +24,15 @@ export class SseFrame {
   /** The `data:` lines joined by LF; undefined for a frame that dispatches nothing, such as a comment. */
   get data(): string | undefined {
     return this.fields().data;
+  }
+
+  /** Whether it dispatches an event, which most frames show by how they begin. */
+  get isEvent(): boolean {
+    const { bytes } = this;
+    if (bytes[0] === COLON) return this.data !== undefined;
+    const at = bytes[0] === 0x65 ? bytes.indexOf(LF) + 1 : 0;
+    const plain = bytes[at] === 0x64 && bytes[at + 3] === 0x61 && bytes[at + 4] === COLON;
+    return plain || this.data !== undefined;
   }
 
   private fields(): { readonly name: string; readonly data: string | undefined } {
@@ -46,29 +56,27 @@ function readFields(text: string): { name: string; data: string | undefined } {
 
 /** Cuts chunks, split anywhere, into frames. What has no blank line yet waits for the next chunk. */
 export class SseReader {
-  #rest: Uint8Array = EMPTY;
-  /** Where in `#rest` the search for a line end goes on, and whether the line there is still empty. */
-  #scanned = 0;
+  /** Chunks of the unfinished frame; joined once, when its end has come. */
+  #pieces: Uint8Array[] = [];
+  /** Bytes held back because their frame is not complete. */
+  pending = 0;
   #lineEmpty = true;
+  #blank = true;
   /** The last line ended in CR; an LF right behind it belongs to it. */
   #afterCr = false;
-  #blank = true;
-
-  /** Bytes held back because their frame is not complete. */
-  get pending(): number {
-    return this.#rest.length;
-  }
 
   push(chunk: Uint8Array): SseFrame[] {
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     const frames: SseFrame[] = [];
     let from = 0;
-    for (let at = this.#scanned; at < bytes.length; at++) {
-      const byte = bytes[at];
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at];
       if (byte === LF && this.#afterCr) {
         this.#afterCr = false;
         // The LF of a CRLF that closed a frame goes with that frame when both are here.
-        if (at === from && frames.length > 0) from = this.extend(frames, bytes, at);
+        const last = at === from ? frames.pop() : undefined;
+        if (last === undefined) continue;
+        frames.push(new SseFrame(Buffer.concat([last.bytes, chunk.subarray(at, at + 1)])));
+        from = at + 1;
         continue;
       }
       this.#afterCr = byte === CR;
@@ -78,30 +86,34 @@ export class SseReader {
         continue;
       }
       if (this.#lineEmpty && !this.#blank) {
-        frames.push(new SseFrame(bytes.subarray(from, at + 1)));
+        frames.push(new SseFrame(this.#joined(chunk, from, at + 1)));
         from = at + 1;
         this.#blank = true;
       }
       this.#lineEmpty = true;
     }
-    this.#rest = bytes.subarray(from);
-    this.#scanned = this.#rest.length;
+    if (from < chunk.length) {
+      this.#pieces.push(from === 0 ? chunk : chunk.subarray(from));
+      this.pending += chunk.length - from;
+    }
     return frames;
   }
 
   /** At a clean end of the stream: what is left, if all its lines are whole and only the blank one is missing. */
   end(): SseFrame | undefined {
-    const rest = this.#rest;
-    this.#rest = EMPTY;
+    const rest = this.#joined(EMPTY, 0, 0);
     const last = rest[rest.length - 1];
     return last === LF || last === CR ? new SseFrame(rest) : undefined;
   }
 
-  private extend(frames: SseFrame[], bytes: Uint8Array, at: number): number {
-    const last = frames[frames.length - 1];
-    if (last !== undefined)
-      frames[frames.length - 1] = new SseFrame(bytes.subarray(at - last.bytes.length, at + 1));
-    return at + 1;
+  /** What was held back, and the part of this chunk that ends it. */
+  #joined(chunk: Uint8Array, from: number, to: number): Uint8Array {
+    const part = from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to);
+    if (this.#pieces.length === 0) return part;
+    const joined = Buffer.concat([...this.#pieces, part]);
+    this.#pieces = [];
+    this.pending = 0;
+    return joined;
   }
 }
 

@@ -27,7 +27,13 @@ export async function attempt(
   const settings = deps.settings();
   const { account, protocol } = lease.candidate;
   const { clock } = deps;
-  const upstream = new Upstream({ account, clock, routes, connectTimeoutMs: settings.connectTimeoutMs });
+  const upstream = new Upstream({
+    account,
+    clock,
+    routes,
+    connectTimeoutMs: settings.connectTimeoutMs,
+    replayable: exchange.ask?.replayable ?? false,
+  });
   const cancel = (): void => upstream.cancel();
   exchange.signal.addEventListener("abort", cancel);
   try {

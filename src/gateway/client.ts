@@ -87,18 +87,18 @@ export class Client {
   }
 
   /**
-   * Complete events. Resolves when the client can take more; what it resolves to says nothing about arrival.
+   * Complete events. A promise when the client cannot take more yet; nothing is said of their arrival.
    * `spoken` is false for events that no client counts as a sign of life.
    */
-  async write(chunk: Uint8Array | string, spoken = true): Promise<void> {
-    if (this.#left || this.#ended) return;
+  write(chunk: Uint8Array | string, spoken = true): Promise<void> | undefined {
+    if (this.#left || this.#ended) return undefined;
     const bytes = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
-    if (this.#head === undefined || bytes.length === 0) return;
+    if (this.#head === undefined || bytes.length === 0) return undefined;
     this.bytesOut += bytes.length;
     if (spoken) this.#spokenAt = this.#options.clock.now();
     this.#enqueue(bytes);
-    if ((this.#controller?.desiredSize ?? 1) > 0) return;
-    await new Promise<void>((resolve) => (this.#waiting = resolve));
+    if ((this.#controller?.desiredSize ?? 1) > 0) return undefined;
+    return new Promise<void>((resolve) => (this.#waiting = resolve));
   }
 
   /** With its first bytes in the queue when it is handed over, a stream's head and they leave in one send. */
@@ -127,6 +127,13 @@ export class Client {
     if (this.#controller !== undefined) this.#controller.close();
     else if (this.#head !== undefined)
       this.#resolve(new Response(null, { status: 200, headers: this.#head }));
+  }
+
+  /** The last resort, when even telling of a failure has failed: a bare 500, or a cut that nobody takes for an end. */
+  abandon(): void {
+    if (this.#controller !== undefined && !this.#ended) return this.#dismiss();
+    this.#answered = false;
+    this.respond(500, new Headers(), "");
   }
 
   #stamp(headers: Headers): Headers {

@@ -44,7 +44,7 @@ export class Frames {
       if (this.#reader.pending > MAX_EVENT) throw tooLarge();
       if (frames.length === 0) continue;
       // Comments and half events are no sign of life.
-      if (frames.some((frame) => frame.data !== undefined)) this.#upstream.touch();
+      if (frames.some((frame) => frame.isEvent)) this.#upstream.touch();
       return this.#withLf(frames);
     }
   }
@@ -77,6 +77,7 @@ function tooLarge(): BrokenUpstream {
 /** The bytes of frames that lie side by side in one buffer, as a batch's do. */
 export function joined(frames: readonly SseFrame[]): Uint8Array {
   const first = frames[0]?.bytes;
+  if (first !== undefined && frames.length === 1) return first;
   const last = frames[frames.length - 1]?.bytes;
   if (first === undefined || last === undefined) return new Uint8Array(0);
   return new Uint8Array(first.buffer, first.byteOffset, last.byteOffset + last.length - first.byteOffset);

@@ -44,8 +44,7 @@ export function createGateway(deps: Deps): Gateway {
     } catch (thrown) {
       await tell(exchange, client.left ? undefined : asGatewayError(exchange.halted ?? thrown));
     } finally {
-      // Back already, unless something was thrown before.
-      exchange.lease?.release({ kind: "gone" });
+      exchange.lease?.release({ kind: "gone" }); // It is back already, unless something was thrown before.
       live.delete(exchange);
       record(deps, exchange);
     }
@@ -54,7 +53,7 @@ export function createGateway(deps: Deps): Gateway {
   function handle(request: Request, protocol: Protocol): Promise<Response> {
     const exchange = new Exchange(request, deps.codecs[protocol], deps.clock);
     live.add(exchange);
-    void line(exchange);
+    line(exchange).catch(() => exchange.client.abandon());
     return exchange.client.response;
   }
   return { handle, live };

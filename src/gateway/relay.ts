@@ -32,8 +32,10 @@ async function relayWhole(attempt: Attempt, head: Head, conversion: Conversion):
   const { exchange, ask, upstream, tap, upstreamCodec } = attempt;
   const bytes = await upstream.whole();
   const data = parseObject(decoder.decode(bytes));
-  if (data === undefined || upstreamCodec.wire.error(data) !== undefined)
+  const { wire } = upstreamCodec;
+  if (data === undefined || !wire.isAnswer(data) || wire.error(data) !== undefined) {
     return judgeWhole(attempt, head, data);
+  }
   tap.count(data);
   exchange.usage = tap.usage;
   const headers = answerHeaders(head.headers);
@@ -50,7 +52,7 @@ async function relayWhole(attempt: Attempt, head: Head, conversion: Conversion):
   return exchange.client.left ? { kind: "gone" } : { kind: "ok" };
 }
 
-/** A 200 that is no answer: an error in the body, or a page. */
+/** A 200 that is no answer: an error in the body, something else, or a page. */
 function judgeWhole(attempt: Attempt, head: Head, data: JsonObject | undefined): Outcome {
   const status = data === undefined ? head.status : (attempt.upstreamCodec.wire.error(data)?.status ?? 500);
   return judge(attempt, { status, headers: head.headers }, data);
@@ -168,7 +170,8 @@ async function pass(
     if (failed !== undefined || tap.ended) break;
   }
   const out = stream === undefined ? bytesOf(passed) : passed.map((frame) => stream.push(frame)).join("");
-  await upstream.unheard(client.write(out, spoken));
+  const taken = client.write(out, spoken);
+  if (taken !== undefined) await upstream.unheard(taken);
   if (client.left) return { kind: "gone" };
   if (failed !== undefined) return cutBy(attempt, head, failed, stream === undefined);
   if (stream?.failure !== undefined) return senseless(attempt, stream.failure);

@@ -29,6 +29,8 @@ export interface UpstreamOptions {
   readonly clock: Clock;
   readonly routes: Routes;
   readonly connectTimeoutMs: number;
+  /** Whether the request may be sent once more when a kept connection dies under it. */
+  readonly replayable: boolean;
 }
 
 const UNREACHABLE = new Set([
@@ -99,7 +101,13 @@ export class Upstream {
     try {
       return await this.#fetch(request, true);
     } catch (thrown) {
-      if (!reused || this.#broken !== undefined || codeOf(thrown) !== "ECONNRESET") throw thrown;
+      if (
+        !reused ||
+        !this.#options.replayable ||
+        this.#broken !== undefined ||
+        codeOf(thrown) !== "ECONNRESET"
+      )
+        throw thrown;
       return await this.#fetch(request, false);
     }
   }

@@ -16,6 +16,6 @@ export function plain(
   return json(status, { error: { type, message } }, headers);
 }
 
-function requestId(): string {
+export function requestId(): string {
   return `req_${crypto.randomUUID().replaceAll("-", "")}`;
 }

@@ -1,7 +1,7 @@
 // The listening socket and its table of routes.
 
 import type { Protocol } from "../core/account.ts";
-import { plain } from "./answers.ts";
+import { plain, requestId } from "./answers.ts";
 
 /** What answers a request; `id` is the rest of the path for routes that take one. */
 export type Handle = (request: Request, id?: string) => Promise<Response> | Response;
@@ -25,6 +25,8 @@ export interface ServerOptions {
 
 export interface Server {
   readonly url: string;
+  /** Requests whose answer has not left in full. */
+  readonly pending: () => number;
   /** Stops listening; with `now` open connections are closed as well. */
   stop(now: boolean): Promise<void>;
 }
@@ -50,7 +52,11 @@ export function startServer(options: ServerOptions): Server {
     },
   });
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-  return { url: `http://${host}:${server.port}`, stop: (now) => server.stop(now) };
+  return {
+    url: `http://${host}:${server.port}`,
+    pending: () => server.pendingRequests,
+    stop: (now) => server.stop(now),
+  };
 }
 
 interface Route {
@@ -101,7 +107,9 @@ function pathOf(url: string): string {
 
 function unknownPath(request: Request, path: string): Response {
   // Claude Code asks this at each start and does not look at the answer.
-  if (path === "/" && request.method === "HEAD") return new Response(null, { status: 200 });
+  if (path === "/" && request.method === "HEAD") {
+    return new Response(null, { status: 200, headers: { "x-request-id": requestId() } });
+  }
   return plain(404, "not_found", "there is nothing at this path");
 }
 

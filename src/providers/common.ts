@@ -37,17 +37,17 @@ export function prepare(candidate: Candidate, ask: Ask, body: Uint8Array): Upstr
 export function told(answer: FailedAnswer, nowMs: number): Failure {
   const { error, status } = answer;
   const retryAfter = retryAfterMs(answer.headers, nowMs);
-  if (error === undefined) {
+  if (error === undefined && (status < 400 || status > 499)) {
     const message = `the upstream answered ${status} without a readable error`;
     const code = status === 504 ? "upstream_timeout" : "upstream_failed";
     return new GatewayError(code, message, retryAfter === undefined ? {} : { retryAfterMs: retryAfter });
   }
   const fault: Fault = {
     status,
-    type: error.type,
-    code: error.code ?? null,
-    message: error.message,
-    param: error.param ?? null,
+    type: error?.type ?? "invalid_request_error",
+    code: error?.code ?? null,
+    message: error?.message ?? `the upstream answered ${status}`,
+    param: error?.param ?? null,
     retryAfterMs: retryAfter,
     retry: undefined,
   };

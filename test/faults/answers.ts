@@ -8,7 +8,7 @@ import { writeSse, type SseItem } from "../support/sse-text.ts";
 import { startUpstream, type Answer } from "../support/upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { expectAttempts, expectCut, expectError, expectGood, expectHits, expectWhole } from "./check.ts";
-import { stage, until, wordsOf, type Case, type Row } from "./row.ts";
+import { PATIENT, stage, until, wordsOf, type Case, type Row } from "./row.ts";
 
 const FAILED = { status: 502, anthropic: "api_error", openai: "server_error" };
 const REDIRECTS = [301, 302, 303, 307, 308] as const;
@@ -18,13 +18,13 @@ const good = (name: "first" | "second"): Answer => provider({ text: wordsOf(name
 /** The second account answers in place of the first, and where there is none the client is told 502. */
 async function passedOver(each: Case, answer: Answer, blamed: string): Promise<void> {
   {
-    await using play = await stage(each, { accounts: [{ answer }, {}] });
+    await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
     const reply = await play.ask();
     await expectGood(play, reply, "second");
     await expectAttempts(play, reply, `first:${blamed} second:ok`);
     expectHits(play, "first", 1);
   }
-  await using alone = await stage(each, { accounts: [{ answer }] });
+  await using alone = await stage(each, { accounts: [{ answer }], config: PATIENT });
   const reply = await alone.ask();
   await expectError(each, alone, reply, FAILED);
   assert.equal(reply.header("location"), undefined);
@@ -33,7 +33,7 @@ async function passedOver(each: Case, answer: Answer, blamed: string): Promise<v
 async function oddStatuses(each: Case): Promise<void> {
   {
     const answer = interim([100, 102, 103], good("first"));
-    await using play = await stage(each, { accounts: [{ answer }] });
+    await using play = await stage(each, { accounts: [{ answer }], config: PATIENT });
     await expectGood(play, await play.ask(), "first");
   }
   await passedOver(each, empty(204), "route");
@@ -55,7 +55,7 @@ async function wrongKind(each: Case): Promise<void> {
     ? [json(200, whole), json(200, whole, { "content-type": "text/plain" })]
     : [sse(textStream(each.upstream, [words]))];
   for (const answer of answers) {
-    await using play = await stage(each, { accounts: [{ answer }] });
+    await using play = await stage(each, { accounts: [{ answer }], config: PATIENT });
     const reply = await play.ask();
     await expectGood(play, reply, "first");
     const type = each.stream ? "text/event-stream" : "application/json";
@@ -100,7 +100,7 @@ async function unknownThings(each: Case): Promise<void> {
       later: { big: 1, deep: ["✓"] },
     });
     const exact = body.replace('"big":1', '"big":12345678901234567890');
-    await using play = await stage(each, { accounts: [{ answer: json(200, exact) }] });
+    await using play = await stage(each, { accounts: [{ answer: json(200, exact) }], config: PATIENT });
     const reply = await play.ask();
     await expectGood(play, reply, "first");
     if (passes) assert.equal(reply.text(), exact);
@@ -109,7 +109,7 @@ async function unknownThings(each: Case): Promise<void> {
   const bytes = Buffer.from(
     writeSse(strange(each)).toString("utf8").replace("\n\n", "\nid: 7\nretry: 10\n\n"),
   );
-  await using play = await stage(each, { accounts: [{ answer: sse(bytes) }] });
+  await using play = await stage(each, { accounts: [{ answer: sse(bytes) }], config: PATIENT });
   const reply = await play.ask();
   // The kit's reader is strict about unknown events, so only what a lenient client sees is looked at.
   const verdict = play.verdict(reply);
@@ -130,7 +130,7 @@ async function afterTheEnd(each: Case): Promise<void> {
   };
   for (const [how, answer] of Object.entries(tails)) {
     const clock = new VirtualClock();
-    await using play = await stage(each, { accounts: [{ answer }], clock });
+    await using play = await stage(each, { accounts: [{ answer }], config: PATIENT, clock });
     const first = play.upstream("first");
     const reply = await play.ask();
     await expectGood(play, reply, "first");
@@ -178,11 +178,11 @@ function earlyErrors(each: Case, words: ErrorWords): readonly Answer[] {
 async function errorFirst(each: Case): Promise<void> {
   for (const { blamed, status, ...words } of PASSING[familyOf(each)]) {
     for (const answer of earlyErrors(each, words)) {
-      await using play = await stage(each, { accounts: [{ answer }, {}] });
+      await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
       const reply = await play.ask();
       await expectGood(play, reply, "second");
       await expectAttempts(play, reply, `first:${blamed} second:ok`);
-      await using alone = await stage(each, { accounts: [{ answer }] });
+      await using alone = await stage(each, { accounts: [{ answer }], config: PATIENT });
       await expectError(each, alone, await alone.ask(), { status });
     }
   }
@@ -193,7 +193,7 @@ async function errorFirst(each: Case): Promise<void> {
     message: "This prompt is not allowed.",
   };
   for (const answer of earlyErrors(each, words)) {
-    await using play = await stage(each, { accounts: [{ answer }, {}] });
+    await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
     const { error } = await expectError(each, play, await play.ask(), { status: 400 });
     assert.equal(error?.message, words.message);
     expectHits(play, "second", 0);
@@ -210,7 +210,10 @@ async function errorAfterContent(each: Case): Promise<void> {
   };
   const items = [...begun, ...errorItems(each.upstream, words), frames.delta("Never seen.")];
   for (const chunking of ["event", "whole"] as const) {
-    await using play = await stage(each, { accounts: [{ answer: sse(items, { chunking }) }, {}] });
+    await using play = await stage(each, {
+      accounts: [{ answer: sse(items, { chunking }) }, {}],
+      config: PATIENT,
+    });
     const reply = await play.ask();
     if (!each.stream) {
       // Nothing of a whole answer has left yet.
@@ -231,7 +234,7 @@ async function incomplete(each: Case): Promise<void> {
     const answer = each.stream
       ? sse(stop(sampleStream(each.upstream, "length").toString("utf8")))
       : json(200, stop(JSON.stringify(sampleAnswer(each.upstream, "length"))));
-    await using play = await stage(each, { accounts: [{ answer }] });
+    await using play = await stage(each, { accounts: [{ answer }], config: PATIENT });
     const verdict = await expectWhole(play, await play.ask());
     const chat = reason === "content_filter" ? "content_filter" : "length";
     assert.equal(verdict.stop, each.client === "chat" ? chat : reason);

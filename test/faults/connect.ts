@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { hangUp, json, reset, thenWhenIdle } from "../support/answers.ts";
 import { textAnswer } from "../support/made-streams.ts";
-import { blackHole, closedPort } from "../support/ports.ts";
+import { blackHole } from "../support/ports.ts";
 import { provider } from "../support/provider.ts";
 import type { Answer, UpstreamRequest } from "../support/upstream.ts";
 import {
@@ -13,7 +13,7 @@ import {
   expectNotCooled,
   expectWhole,
 } from "./check.ts";
-import { stage, wordsOf, type Case, type Player, type Row } from "./row.ts";
+import { PATIENT, stage, wordsOf, type Case, type Player, type Row } from "./row.ts";
 
 const FAILED = { status: 502, anthropic: "api_error", openai: "server_error", code: "upstream_failed" };
 const TIMED_OUT = {
@@ -22,26 +22,24 @@ const TIMED_OUT = {
   openai: "server_error",
   code: "upstream_timeout",
 };
-/** Long enough that nothing here may ever wait for it. */
-const PATIENT = { connect_timeout: "20s", first_event_timeout: "20s", response_timeout: "20s" };
 const AT_ONCE_MS = 3000;
 
 const good = (name: "first" | "second"): Answer => provider({ text: wordsOf(name) });
 
-async function refused(): Promise<Player> {
-  return { url: `http://127.0.0.1:${await closedPort()}` };
-}
+/** Ports below the range from which others are given out, so that nobody listens there meanwhile. */
+const REFUSED: Player = { url: "http://127.0.0.1:1" };
+const REFUSED_TOO: Player = { url: "http://127.0.0.1:2" };
 
 async function connectionRefused(each: Case): Promise<void> {
   {
-    await using play = await stage(each, { accounts: [await refused(), {}], config: PATIENT });
+    await using play = await stage(each, { accounts: [REFUSED, {}], config: PATIENT });
     const reply = await play.ask();
     await expectGood(play, reply, "second");
     await expectAttempts(play, reply, "first:route second:ok");
     assert.ok(reply.endAtMs < AT_ONCE_MS, `at once, not after ${reply.endAtMs} ms`);
     expectNotCooled(play, "first");
   }
-  await using nobody = await stage(each, { accounts: [await refused(), await refused()], config: PATIENT });
+  await using nobody = await stage(each, { accounts: [REFUSED, REFUSED_TOO], config: PATIENT });
   await expectError(each, nobody, await nobody.ask(), FAILED);
   expectNotCooled(nobody, "first");
   expectNotCooled(nobody, "second");
@@ -155,7 +153,7 @@ async function whileIdle(each: Case, bytes: Buffer): Promise<void> {
 
 async function resetAfterRequest(each: Case): Promise<void> {
   for (const answer of [reset(), hangUp()]) {
-    await using play = await stage(each, { accounts: [{ answer }, {}] });
+    await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
     const reply = await play.ask();
     await expectGood(play, reply, "second");
     await expectAttempts(play, reply, "first:account second:ok");
@@ -169,7 +167,10 @@ async function resetAfterRequest(each: Case): Promise<void> {
 /** Passing failures are paid for: after three the client is told. */
 async function chargedRetries(each: Case): Promise<void> {
   const answer = reset();
-  await using play = await stage(each, { accounts: [{ answer }, { answer }, { answer }, {}] });
+  await using play = await stage(each, {
+    accounts: [{ answer }, { answer }, { answer }, {}],
+    config: PATIENT,
+  });
   const reply = await play.ask();
   await expectError(each, play, reply, FAILED);
   await expectAttempts(play, reply, "first:account second:account third:account");
@@ -178,15 +179,15 @@ async function chargedRetries(each: Case): Promise<void> {
 
 /** What is stored upstream would be there twice. */
 async function notReplayable(each: Case): Promise<void> {
-  await using play = await stage(each, { accounts: [{ answer: reset() }, {}] });
+  await using play = await stage(each, { accounts: [{ answer: reset() }, {}], config: PATIENT });
   await expectError(each, play, await play.ask({ extra: { store: true } }), FAILED);
   expectHits(play, "first", 1);
   expectHits(play, "second", 0);
   // It had not been sent yet, or was refused: nothing is there.
-  await using refusing = await stage(each, { accounts: [await refused(), {}] });
+  await using refusing = await stage(each, { accounts: [REFUSED, {}], config: PATIENT });
   await expectGood(refusing, await refusing.ask({ extra: { store: true } }), "second");
   const unavailable = json(429, { error: { type: "rate_limit_error", message: "Slow down." } });
-  await using limited = await stage(each, { accounts: [{ answer: unavailable }, {}] });
+  await using limited = await stage(each, { accounts: [{ answer: unavailable }, {}], config: PATIENT });
   await expectWhole(limited, await limited.ask({ extra: { store: true } }));
 }
 

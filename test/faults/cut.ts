@@ -9,21 +9,13 @@ import { sampleAnswer, sampleStream } from "../support/samples.ts";
 import { readSse, splitEvents } from "../support/sse-text.ts";
 import type { Answer } from "../support/upstream.ts";
 import { checkCut, expectAttempts, expectCut, expectGood, expectHits } from "./check.ts";
-import { stage, wordsOf, type Case, type Row, type Stage } from "./row.ts";
+import { PATIENT, stage, wordsOf, type Case, type Row, type Stage } from "./row.ts";
 
 const AT_ONCE = 8;
 /** Time for what was sent before a FIN or RST to be read; what is unread then is lost. */
 const LINGER_MS = 8;
 const LONG_LINGER_MS = 50;
 const TEXT = "Grüße ✓";
-
-/** A cut is noticed by itself; a gateway that finds it by silence answers too late and with another error. */
-const PATIENT = {
-  connect_timeout: "9s",
-  first_event_timeout: "9s",
-  response_timeout: "9s",
-  stream_read_timeout: "9s",
-};
 
 type End = Exclude<BodyEnd, "hang">;
 

@@ -7,7 +7,7 @@ import { textAnswer, textStream } from "../support/made-streams.ts";
 import { splitEvents, withLineEnds, type LineEnd } from "../support/sse-text.ts";
 import type { Answer, UpstreamRequest } from "../support/upstream.ts";
 import { expectWhole } from "./check.ts";
-import { stage, type Case, type Row, type Stage } from "./row.ts";
+import { PATIENT, stage, type Case, type Row, type Stage } from "./row.ts";
 
 const TEXT = "Grüße — 你好 👩‍💻";
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -66,7 +66,10 @@ function splitsOf(bytes: Buffer): readonly Split[] {
 
 async function splitAnywhere(each: Case, bytes: Buffer): Promise<void> {
   const splits = splitsOf(bytes);
-  await using play = await stage(each, { accounts: [{ answer: parted(each, bytes, splits) }] });
+  await using play = await stage(each, {
+    accounts: [{ answer: parted(each, bytes, splits) }],
+    config: PATIENT,
+  });
   const whole = await askParted(play, 0);
   const { text } = await expectWhole(play, whole);
   assert.equal(text, TEXT);

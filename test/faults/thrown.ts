@@ -31,8 +31,8 @@ interface Step {
 }
 
 const CLASSES = [Frames, RequestRates, Routes, Tap, Upstream, Consequences, Sessions];
-/** After a whole answer has left: whatever is thrown there comes too late for its client. */
-const TOO_LATE = new Set(["Upstream.unheard", "Sessions.issued"]);
+/** Taken when a good answer has left already: its client has what it asked for. */
+const AFTERWARDS = new Set(["Upstream.unheard", "Upstream.close", "Routes.putIdle", "Sessions.issued"]);
 
 function stepsOf(each: Case): readonly Step[] {
   const codecs = [...new Set([each.client, each.upstream])].map((protocol) => CODECS[protocol]);
@@ -47,8 +47,7 @@ function stepsOf(each: Case): readonly Step[] {
     const methods = members.filter(
       ([name, { value }]) => typeof value === "function" && name !== "constructor",
     );
-    const steps = methods.map(([method]) => ({ name: `${whose}.${method}`, owner, method }));
-    return steps.filter(({ name }) => !TOO_LATE.has(name));
+    return methods.map(([method]) => ({ name: `${whose}.${method}`, owner, method }));
   });
 }
 
@@ -128,10 +127,12 @@ async function thrownInStep(each: Case): Promise<void> {
     });
     const names = new Set([...taken.keys()].map(({ name }) => name));
     for (const name of situation.through) assert.ok(names.has(name), `${situation.name} takes ${name}`);
-    for (const [step, calls] of taken)
+    const before = [...taken].filter(([{ name }]) => situation.status !== 200 || !AFTERWARDS.has(name));
+    for (const [step, calls] of before)
       for (const at of new Set([1, calls]))
         await play(on, clock, situation, { steps: [step], meet: throwing(at) }).catch((problem: unknown) => {
-          throw new Error(`${situation.name}: call ${at} of ${calls} of ${step.name}`, { cause: problem });
+          const where = `${situation.name}: call ${at} of ${calls} of ${step.name}`;
+          throw new Error(`${where}: ${String(problem)}`, { cause: problem });
         });
   }
   answer = provider({ text: wordsOf("first") });

@@ -16,9 +16,9 @@ import { expectSettled } from "./settled.ts";
 
 setDefaultTimeout(60_000);
 
-const AT_ONCE = 100;
+const AT_ONCE = 32;
 /** Of the bytes at which a stream is cut by FIN and by RST, one in so many is taken. */
-const ONE_IN = 20;
+const ONE_IN = 40;
 /** Time for what was sent before a FIN or RST to be read; what is unread then is lost. */
 const LINGER_MS = 8;
 /** A stream that ends cleanly is mostly sent in one piece, now and then an event at a time. */

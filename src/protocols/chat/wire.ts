@@ -81,6 +81,7 @@ export const chatWire: Wire = {
   // A comment: any JSON without choices breaks the helpers of official clients.
   keepAlive: ": keepalive\n\n",
   kind,
+  isAnswer: (data) => arrayAt(data, "choices") !== undefined,
   usage,
   mayCount: (frame) => mayHold(frame, USAGE),
   responseId: () => undefined,

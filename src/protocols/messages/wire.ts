@@ -2,7 +2,7 @@
 
 import { folderOf } from "../../core/fold.ts";
 import { labelOf, mayHold, memberName } from "../../core/frame-peek.ts";
-import { numberAt, objectAt, stringAt } from "../../core/json.ts";
+import { arrayAt, numberAt, objectAt, stringAt } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { FrameKind, Wire } from "../../core/ports.ts";
 import { encodeSse } from "../../core/sse.ts";
@@ -59,6 +59,7 @@ export const messagesWire: Wire = {
   family: "anthropic",
   keepAlive: encodeSse('{"type":"ping"}', "ping"),
   kind,
+  isAnswer: (data) => arrayAt(data, "content") !== undefined,
   usage,
   mayCount: (frame) => mayHold(frame, USAGE),
   responseId: () => undefined,

@@ -4,7 +4,7 @@ import { folderOf } from "../../core/fold.ts";
 import type { Fault } from "../../core/errors.ts";
 import type { Usage } from "../../core/exchange.ts";
 import { labelOf, mayHold, memberName } from "../../core/frame-peek.ts";
-import { objectAt, stringAt } from "../../core/json.ts";
+import { arrayAt, objectAt, stringAt } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { FrameKind, Wire } from "../../core/ports.ts";
 import { encodeSse } from "../../core/sse.ts";
@@ -94,6 +94,7 @@ export const responsesWire: Wire = {
   // A typed event: comments do not reset Codex's idle timer.
   keepAlive: encodeSse('{"type":"keepalive"}', "keepalive"),
   kind,
+  isAnswer: (data) => arrayAt(data, "output") !== undefined,
   usage,
   mayCount: (frame) => mayHold(frame, USAGE),
   responseId: (data) =>
