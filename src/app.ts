@@ -12,7 +12,7 @@ import { authenticate } from "./gateway/authenticate.ts";
 import type { Settings } from "./gateway/deps.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
 import { createModelList } from "./gateway/models.ts";
-import { json } from "./http/answers.ts";
+import { json, requestId } from "./http/answers.ts";
 import { healthRoutes } from "./http/health.ts";
 import { modelsRoute } from "./http/models.ts";
 import { type Routes, startServer } from "./http/server.ts";
@@ -78,12 +78,13 @@ export async function startApp(options: AppOptions): Promise<App> {
   const onError = (error: unknown): void =>
     log({ level: "error", event: "unhandled", fields: { error: String(error) } });
   const server = startServer({ host, port, onError, routes: routesOf({ current, pool, gateway, clock }) });
-  const ended = (withinMs: number): Promise<void> =>
-    settled(clock, () => gateway.live.size === 0 && server.pending() === 0, withinMs);
+  const ended = (waiting: Clock, withinMs: number): Promise<void> =>
+    settled(waiting, () => gateway.live.size === 0 && server.pending() === 0, withinMs);
   const close = async (): Promise<void> => {
     current.draining = true;
     for (const exchange of gateway.live) exchange.halt(stopping());
-    await ended(HALT_MS);
+    // In real time whatever clock there is: this is about bytes on their way out.
+    await ended(systemClock, HALT_MS);
     await server.stop(true);
     pool.close();
     records.close();
@@ -98,7 +99,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
     async drain() {
       current.draining = true;
-      await ended(current.config.shutdownGraceMs);
+      await ended(clock, current.config.shutdownGraceMs);
       await close();
     },
     close,
@@ -190,11 +191,12 @@ function refuse(thrown: unknown, protocol: Protocol): Response {
   const error = asGatewayError(thrown);
   const { wire } = CODECS[protocol];
   const fault = faultOf(error, wire.family);
-  const headers: Record<string, string> = {};
+  const id = requestId();
+  const headers: Record<string, string> = { "x-request-id": id };
   if (fault.retry === false) headers["x-should-retry"] = "false";
   if (fault.retryAfterMs !== undefined)
     headers["retry-after"] = String(Math.ceil(fault.retryAfterMs / 1_000));
-  return json(fault.status, wire.errorBody(fault, ""), headers);
+  return json(fault.status, wire.errorBody(fault, id), headers);
 }
 
 /** Waits until `done`, at most `withinMs`. */

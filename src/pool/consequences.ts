@@ -46,7 +46,6 @@ export class Consequences {
   ended(lease: PoolLease, outcome: Outcome): void {
     if (outcome.kind === "ok") this.#succeeded(lease);
     if (outcome.kind === "next" || outcome.kind === "cut") this.#failed(lease, outcome.blame);
-    lease.stopProbing();
   }
 
   /** By hand: the account and its way are fit. */

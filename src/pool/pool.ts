@@ -215,8 +215,13 @@ class LivePool implements Pool {
   }
 
   #ended(lease: PoolLease, outcome: Outcome): void {
-    this.#consequences.ended(lease, outcome);
-    this.#roster.drop(lease.live);
+    try {
+      this.#consequences.ended(lease, outcome);
+    } finally {
+      // A probe that nobody ends would keep everybody else waiting for it.
+      lease.stopProbing();
+      this.#roster.drop(lease.live);
+    }
   }
 
   #worsened(live: LiveAccount): void {

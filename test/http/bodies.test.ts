@@ -2,37 +2,21 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { accountOf } from "../faults/row.ts";
 import { post, type Reply } from "../support/client.ts";
-import { CLIENT_KEY, gatewayConfig } from "../support/gateway-config.ts";
-import { startGateway, type Gateway } from "../support/gateway.ts";
+import { account, CLIENT_KEY } from "../support/gateway-config.ts";
+import type { Gateway } from "../support/gateway.ts";
 import { pick, pickText } from "../support/json-pick.ts";
 import { ask } from "../support/made-streams.ts";
 import { judge } from "../support/oracle.ts";
 import { provider } from "../support/provider.ts";
-import { PATHS, PROTOCOLS } from "../support/samples.ts";
-import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { PATHS } from "../support/samples.ts";
+import { pair, type Pair } from "./pair.ts";
 
 const LIMIT = 100_000;
 const PATH = PATHS.messages;
 
-interface Pair extends AsyncDisposable {
-  readonly gateway: Gateway;
-  readonly upstream: Upstream;
-}
-
-async function pair(): Promise<Pair> {
-  const upstream = await startUpstream();
-  upstream.otherwise(provider());
-  const accounts = PROTOCOLS.map((protocol) =>
-    accountOf({ client: protocol, upstream: protocol, stream: false }, protocol, upstream.url),
-  );
-  const gateway = await startGateway(gatewayConfig(accounts, { max_body_size: LIMIT }));
-  const close = async (): Promise<void> => {
-    await gateway.close();
-    await upstream.close();
-  };
-  return { gateway, upstream, [Symbol.asyncDispose]: close };
+function limited(): Promise<Pair> {
+  return pair(provider(), (url) => [account("first", url)], { max_body_size: LIMIT });
 }
 
 function messageOf(reply: Reply): string {
@@ -47,7 +31,7 @@ function bodyOf(bytes: number): string {
 
 describe("a body's size", () => {
   test("may be max_body_size and not a byte more, with a length or in chunks", async () => {
-    await using on = await pair();
+    await using on = await limited();
     for (const chunkBytes of [undefined, 7000]) {
       const how = { key: CLIENT_KEY, ...(chunkBytes !== undefined && { chunkBytes }) };
       const fits = await post(on.gateway.url, PATH, bodyOf(LIMIT), how);
@@ -72,7 +56,7 @@ describe("a body's size", () => {
   test.each(pours)(
     "over the limit is not read on, and the connection ends, %s",
     async (_how, framing, piece) => {
-      await using on = await pair();
+      await using on = await limited();
       const head = `POST ${PATH} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${CLIENT_KEY}\r\n${framing}\r\n\r\n`;
       const { closed, taken, text } = await pour(on.gateway.url, head, piece);
       expect(closed).toBe(true);
@@ -128,7 +112,7 @@ function encoded(gateway: Gateway, coding: string, body: Buffer): Promise<Reply>
 
 describe("a body's content-encoding", () => {
   test.each(CODINGS)("%s is undone, and not named to the upstream", async (coding, compress) => {
-    await using on = await pair();
+    await using on = await limited();
     const plain = bodyOf(LIMIT);
     for (const name of [coding, coding.toUpperCase(), ` ${coding} `]) {
       const reply = await encoded(on.gateway, name, compress(Buffer.from(plain)));
@@ -141,7 +125,7 @@ describe("a body's content-encoding", () => {
   });
 
   test.each(CODINGS)("%s is inflated to max_body_size and no further", async (coding, compress) => {
-    await using on = await pair();
+    await using on = await limited();
     for (const size of [LIMIT + 1, 50_000_000]) {
       const bomb = compress(Buffer.from(bodyOf(size)));
       const reply = await encoded(on.gateway, coding, bomb);
@@ -154,7 +138,7 @@ describe("a body's content-encoding", () => {
   });
 
   test.each(CODINGS)("%s that is broken or cut is the client's fault", async (coding, compress) => {
-    await using on = await pair();
+    await using on = await limited();
     const whole = compress(Buffer.from(bodyOf(5000)));
     for (const body of [
       Buffer.from(bodyOf(5000)),
@@ -169,7 +153,7 @@ describe("a body's content-encoding", () => {
   });
 
   test("that is unknown or stacked is refused; identity is none", async () => {
-    await using on = await pair();
+    await using on = await limited();
     const plain = Buffer.from(bodyOf(500));
     for (const coding of ["compress", "gzip, gzip", "gzip, br", "__proto__", "toString", "*"]) {
       const reply = await encoded(on.gateway, coding, gzipSync(gzipSync(plain)));
@@ -182,7 +166,7 @@ describe("a body's content-encoding", () => {
   });
 
   test("is no way around the limit of the compressed bytes themselves", async () => {
-    await using on = await pair();
+    await using on = await limited();
     const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(65_536)));
     const body = gzipSync(Buffer.concat([noise, noise.toReversed()]));
     const reply = await encoded(on.gateway, "gzip", body);

@@ -16,7 +16,7 @@ import { expectSettled } from "./settled.ts";
 
 setDefaultTimeout(60_000);
 
-const AT_ONCE = 32;
+const AT_ONCE = 16;
 /** Of the bytes at which a stream is cut by FIN and by RST, one in so many is taken. */
 const ONE_IN = 40;
 /** Time for what was sent before a FIN or RST to be read; what is unread then is lost. */
