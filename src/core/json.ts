@@ -154,7 +154,7 @@ class Scanner {
 
   private key(start: number, end: number): string {
     const text = decoder.decode(this.bytes.subarray(start, end));
-    return text.includes("\\") ? String(JSON.parse(text)) : text.slice(1, -1);
+    return text.includes("\\") ? String(parseJson(text) ?? text) : text.slice(1, -1);
   }
 
   private word(word: string): void {
@@ -235,9 +235,13 @@ export function member(members: Members, key: string): Member | undefined {
   return members.list.findLast((each) => each.key === key);
 }
 
-/** The JSON text of a span, parsed. */
+/** The JSON text of a span, parsed. @throws GatewayError `invalid_request` */
 export function valueAt(bytes: Uint8Array, span: Span): Json {
-  return JSON.parse(decoder.decode(bytes.subarray(span.start, span.end)));
+  const value = parseJson(decoder.decode(bytes.subarray(span.start, span.end)));
+  // The inside of a long string has not been looked at before.
+  if (value === undefined)
+    throw bad("a string with a raw control character or an unknown escape", span.start);
+  return value;
 }
 
 export interface Splice {

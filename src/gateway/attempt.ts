@@ -104,17 +104,15 @@ function settle({ deps, ask, lease, tap }: Attempt): void {
 /** What a thrown value makes of the attempt. */
 function failed(exchange: Exchange, thrown: unknown): Outcome {
   if (exchange.client.left) return { kind: "gone" };
-  const { fault, blame, sent } = causeOf(exchange.halted ?? thrown);
+  const { fault, blame } = causeOf(exchange.halted ?? thrown);
   if (exchange.committed) return { kind: "cut", fault, blame };
-  const once = sent && exchange.ask?.replayable === false;
-  return once || blame.on === "nobody" ? { kind: "stop", fault } : { kind: "next", fault, blame };
+  return blame.on === "nobody" ? { kind: "stop", fault } : { kind: "next", fault, blame };
 }
 
-function causeOf(thrown: unknown): { fault: GatewayError; blame: Blame; sent: boolean } {
-  if (thrown instanceof BrokenUpstream)
-    return { fault: thrown.failure, blame: thrown.blame, sent: thrown.sent };
+function causeOf(thrown: unknown): { fault: GatewayError; blame: Blame } {
+  if (thrown instanceof BrokenUpstream) return { fault: thrown.failure, blame: thrown.blame };
   const fault = asGatewayError(thrown);
   // An answer that cannot be translated is the upstream's doing; anything else is the request's or ours.
   const theirs = fault.code === "upstream_failed" || fault.code === "upstream_cut";
-  return { fault, blame: { on: theirs ? "account" : "nobody" }, sent: true };
+  return { fault, blame: { on: theirs ? "account" : "nobody" } };
 }

@@ -1,4 +1,4 @@
-// How an upstream connection fails: what the client may be told, whom to blame, and whether anything was sent.
+// How an upstream connection fails: what the client may be told and whom to blame.
 
 import type { GatewayError } from "../core/errors.ts";
 import type { Blame } from "../core/outcome.ts";
@@ -6,13 +6,10 @@ import type { Blame } from "../core/outcome.ts";
 export class BrokenUpstream extends Error {
   readonly failure: GatewayError;
   readonly blame: Blame;
-  /** False when the request cannot have reached the upstream. */
-  readonly sent: boolean;
 
-  constructor(failure: GatewayError, blame: Blame, sent = true) {
+  constructor(failure: GatewayError, blame: Blame) {
     super(failure.message, { cause: failure.cause });
     this.failure = failure;
     this.blame = blame;
-    this.sent = sent;
   }
 }

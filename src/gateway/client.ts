@@ -59,7 +59,7 @@ export class Client {
 
   /** A whole answer. */
   respond(status: number, headers: Headers, body: Uint8Array | string): void {
-    if (this.#answered) return;
+    if (this.#answered || this.#left) return;
     this.#answered = true;
     this.#ended = true;
     this.#stopTimer?.();

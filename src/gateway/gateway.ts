@@ -44,8 +44,8 @@ export function createGateway(deps: Deps): Gateway {
     } catch (thrown) {
       await tell(exchange, client.left ? undefined : asGatewayError(exchange.halted ?? thrown));
     } finally {
-      exchange.lease?.release({ kind: "gone" }); // It is back already, unless something was thrown before.
       live.delete(exchange);
+      exchange.lease?.release({ kind: "gone" }); // It is back already, unless something was thrown before.
       record(deps, exchange);
     }
   }

@@ -45,9 +45,5 @@ export function judgeEvent(attempt: Attempt, head: Head, data: string): Outcome 
 }
 
 function outcomeOf(attempt: Attempt, head: Head, error: WireError | undefined, page: boolean): Outcome {
-  const { provider, deps, ask } = attempt;
-  const outcome = provider.outcome({ ...head, error, page }, deps.clock.wall());
-  // Done again, a stored or background response would be there twice; a refusal has left nothing behind.
-  const uncertain = outcome.kind === "next" && outcome.blame.on === "account" && !ask.replayable;
-  return uncertain ? { kind: "stop", fault: outcome.fault } : outcome;
+  return attempt.provider.outcome({ ...head, error, page }, attempt.deps.clock.wall());
 }

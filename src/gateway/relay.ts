@@ -40,7 +40,8 @@ async function relayWhole(attempt: Attempt, head: Head, conversion: Conversion):
   exchange.usage = tap.usage;
   const headers = answerHeaders(head.headers);
   const text = ask.stream ? conversion.unfold(data) : undefined;
-  const body = conversion.whole === undefined ? bytes : JSON.stringify(conversion.whole(data));
+  const whole = text === undefined ? conversion.whole : undefined;
+  const body = whole === undefined ? bytes : JSON.stringify(whole(data));
   commit(attempt);
   debugPayload(attempt, "to-client", text ?? body);
   if (text === undefined) exchange.client.respond(head.status, headers, body);

@@ -27,6 +27,8 @@ export async function goesOn(
   const { blame } = outcome;
   // An account's own refusal cools that account, and so limits itself.
   if (isAccountBound(blame)) return true;
+  // Done again, a stored or background response would be there twice; only an unreached route has got nothing.
+  if (exchange.ask?.replayable === false && blame.on !== "route") return false;
   exchange.charged++;
   if (exchange.charged >= (blame.on === "provider" ? MAX_OVERLOADED : MAX_TRANSIENT)) return false;
   const { origin } = lease.candidate.account;

@@ -87,7 +87,7 @@ export class Routes {
 
 function unreachable(): BrokenUpstream {
   const failure = new GatewayError("upstream_timeout", "the upstream could not be connected to in time");
-  return new BrokenUpstream(failure, { on: "route" }, false);
+  return new BrokenUpstream(failure, { on: "route" });
 }
 
 function addressOf(account: Account): { host: string; port: number } {

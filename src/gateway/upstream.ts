@@ -53,6 +53,7 @@ export class Upstream {
   #deaf = false;
   #stopTimer: (() => void) | undefined;
   #finished = false;
+  #cancelled = false;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -146,7 +147,9 @@ export class Upstream {
   /** All bytes of a whole answer. @throws BrokenUpstream */
   async whole(): Promise<Uint8Array> {
     const length = Number(this.#response?.headers.get("content-length") ?? Number.NaN);
-    if (length <= MAX_WHOLE && this.#response !== undefined) return await this.#measured(this.#response);
+    const plain = (this.#response?.headers.get("content-encoding") ?? "identity") === "identity";
+    if (plain && length <= MAX_WHOLE && this.#response !== undefined)
+      return await this.#measured(this.#response);
     return this.#gather(MAX_WHOLE, () => {
       throw this.#brokenBy("upstream_failed", "the upstream's answer is too large", { on: "account" });
     });
@@ -201,12 +204,13 @@ export class Upstream {
   cancel(): void {
     this.#stopTimer?.();
     if (!this.#finished) this.#abort.abort();
-    this.#finished = true;
+    this.#cancelled = true;
   }
 
   /** Done with this answer. A connection that ends cleanly within 2 s may serve again. */
   close(): void {
     this.#stopTimer?.();
+    if (this.#cancelled) return;
     if (this.#finished) return this.#keep();
     const reader = this.#reader;
     if (reader === undefined || this.#broken !== undefined) return this.cancel();
@@ -253,7 +257,7 @@ export class Upstream {
     const code = codeOf(thrown);
     if (beforeHead && UNREACHABLE.has(code)) {
       const failure = new GatewayError("upstream_failed", "the upstream could not be reached", cause);
-      return (this.#broken = new BrokenUpstream(failure, { on: "route" }, false));
+      return (this.#broken = new BrokenUpstream(failure, { on: "route" }));
     }
     const what = beforeHead
       ? "the upstream closed the connection without an answer"

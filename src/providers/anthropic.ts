@@ -45,6 +45,8 @@ export const anthropic: Provider = {
 
   outcome(answer: FailedAnswer, nowMs: number): Outcome {
     const { status, error, headers } = answer;
+    // First, because its message repeats the name the client asked for, which must not be taken for upstream's words.
+    if (status === 404 && error !== undefined) return modelMissing();
     if (says(error, BANNED)) return refused(403);
     if (status < 500 && says(error, MONEY)) {
       return next(told(answer, nowMs), { on: "quota", forMs: retryAfterMs(headers, nowMs) });
@@ -53,7 +55,6 @@ export const anthropic: Provider = {
       const scope = modelClaim(headers) ? "model" : "account";
       return limited(told(answer, nowMs), scope, retryAfterMs(headers, nowMs) ?? resetMs(headers, nowMs));
     }
-    if (status === 404 && error !== undefined) return modelMissing();
     return commonOutcome(answer, nowMs);
   },
 

@@ -35,6 +35,8 @@ export const openai: Provider = {
 
   outcome(answer: FailedAnswer, nowMs: number): Outcome {
     const { status, error, headers } = answer;
+    // First, because its message repeats the name the client asked for, which must not be taken for upstream's words.
+    if ((status === 404 || status === 400 || status === 403) && says(error, NO_MODEL)) return modelMissing();
     const fault = told(answer, nowMs);
     const wait = retryAfterMs(headers, nowMs) ?? bodyResetMs(error?.raw, nowMs);
     if ((status === 429 || status === 402 || status === 403) && says(error, QUOTA)) {
@@ -43,7 +45,6 @@ export const openai: Provider = {
     if (says(error, OVERLOADED)) return next(fault, { on: "account" });
     if (status === 429)
       return limited(fault, "account", wait ?? counterResetMs(headers) ?? textWaitMs(error?.message));
-    if ((status === 404 || status === 400 || status === 403) && says(error, NO_MODEL)) return modelMissing();
     return commonOutcome(answer, nowMs);
   },
 

@@ -13,8 +13,13 @@ import { expectError, expectGood, expectHits, expectNotCooled, expectWhole } fro
 import { stage, STREAMING, until, wordsOf, type Case, type Row, type Stage } from "./row.ts";
 import { Script } from "./scene.ts";
 
-/** How soon the upstream must see that the client has left. */
+/** How soon the upstream must see that the client has left; as a rule, because the machine may be busy. */
 const NOTICED_MS = 100;
+
+function checkNoticed(tookMs: readonly number[]): void {
+  const usual = tookMs.toSorted((a, b) => a - b)[Math.floor(tookMs.length / 2)] ?? Number.POSITIVE_INFINITY;
+  assert.ok(usual < NOTICED_MS, `the upstream was left after ${usual} ms`);
+}
 
 /** Nobody was blamed: the account is asked next, at once, and answers. */
 async function expectUnharmed(on: Stage): Promise<void> {
@@ -54,7 +59,7 @@ async function leavesQueue(each: Case): Promise<void> {
   await expectGood(on, await on.ask({ text: "The slot is free again." }), "first");
 }
 
-async function leavesSoon(each: Case, on: Stage, exchange: Exchange, by: "fin" | "rst"): Promise<void> {
+async function leavesSoon(each: Case, on: Stage, exchange: Exchange, by: "fin" | "rst"): Promise<number> {
   const upstream = on.upstream("first");
   await until("the upstream is asked", () => upstream.active === 1);
   if (each.stream) await Bun.sleep(5);
@@ -62,19 +67,21 @@ async function leavesSoon(each: Case, on: Stage, exchange: Exchange, by: "fin" |
   const leftAt = performance.now();
   await until("the upstream sees it", () => upstream.active === 0);
   const tookMs = performance.now() - leftAt;
-  assert.ok(tookMs < NOTICED_MS, `the upstream was left after ${tookMs} ms`);
   assert.equal(upstream.requests.at(-1)?.state, "abandoned");
+  return tookMs;
 }
 
 async function leavesBeforeFirstByte(each: Case): Promise<void> {
   const script = new Script("first");
   await using on = await stage(each, { accounts: [{ answer: script.answer }, {}] });
+  const tookMs: number[] = [];
   for (const by of ["fin", "rst"] as const) {
     for (let turn = 0; turn < 6; turn += 1) {
       script.next(hangBeforeHeaders());
-      await leavesSoon(each, on, on.begin({ text: `Leaves ${turn}.` }), by);
+      tookMs.push(await leavesSoon(each, on, on.begin({ text: `Leaves ${turn}.` }), by));
     }
   }
+  checkNoticed(tookMs);
   await until("all are recorded", () => on.gateway.exchanges.length === 12);
   expectGone(on, 12, ["first:gone"]);
   await expectUnharmed(on);
@@ -87,14 +94,16 @@ async function leavesMidway(each: Case): Promise<void> {
   const half: Answer = each.stream
     ? sse(textStream(each.upstream, pieces), { cutAt: -250, end: "hang" })
     : json(200, textAnswer(each.upstream, pieces.join("")), {}, { cutAt: 40, end: "hang" });
+  const tookMs: number[] = [];
   for (const by of ["fin", "rst"] as const) {
     for (let turn = 0; turn < 6; turn += 1) {
       script.next(half);
       const exchange = on.begin({ text: `Leaves ${turn}.` });
       if (each.stream) assert.ok(await exchange.has("breaks "));
-      await leavesSoon(each, on, exchange, by);
+      tookMs.push(await leavesSoon(each, on, exchange, by));
     }
   }
+  checkNoticed(tookMs);
   await until("all are recorded", () => on.gateway.exchanges.length === 12);
   for (const { outcome, error, attempts, status } of on.gateway.exchanges)
     assert.deepEqual(

@@ -85,7 +85,8 @@ async function drainsQueue(each: Case): Promise<void> {
 
 /** What has been answered but not yet read is still sent. */
 async function drainsSlowReaders(each: Case): Promise<void> {
-  const text = "x".repeat(2_000_000);
+  // More than the kernel takes; a stream's exchange lasts as long as its reader.
+  const text = "x".repeat(each.stream ? 2_000_000 : 16_000_000);
   const answer = each.stream ? sse(textStream(each.upstream, [text])) : provider({ text });
   await using on = await stage(each, {
     accounts: [{ answer }],

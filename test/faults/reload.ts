@@ -81,6 +81,7 @@ async function lowered(each: Case): Promise<void> {
   await until("four are under way", () => station.waiting === 4);
   await on.gateway.reload(configOf(each, on, { first: { concurrency: 2 } }));
   for (let index = 4; index < 8; index += 1) replies.push(on.ask({ text: `Conversation ${index}.` }));
+  await Bun.sleep(30);
   for (const left of [3, 2]) {
     station.letGo();
     await until(`${left} are left`, () => on.gateway.active() === left);

@@ -92,9 +92,9 @@ for (const way of WAYS) {
     const restingBytes = residentBytes(gateway.pid);
 
     const stuck = [...floods.keys()].map((session) => askAndNeverRead(gateway, way, session));
+    await until(() => [...floods.values()].every((each) => each.takenBytes > 100_000));
     const takenBytes = await dammed(floods.values());
     const kernelBytes = queuedBytes(upstream.port) + queuedBytes(Number(new URL(gateway.url).port));
-    expect([...floods.values()].filter((each) => each.takenBytes < 100_000)).toEqual([]);
     expect(kernelBytes).toBeGreaterThan(STUCK * 100_000);
     expect(takenBytes - kernelBytes).toBeLessThan(HELD_BYTES);
     expect(await askOthers(gateway, way)).toEqual(["Served."]);

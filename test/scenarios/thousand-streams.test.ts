@@ -34,7 +34,8 @@ for (const command of WAYS_TO_START) {
     );
     const more = { concurrency: STREAMS / 2 };
     const accounts = [account("a", upstream.url, { more }), account("b", upstream.url, { more })];
-    const config = gatewayConfig(accounts, { first_event_timeout: "60s", stream_read_timeout: "60s" });
+    const long = { connect_timeout: "60s", first_event_timeout: "60s", stream_read_timeout: "60s" };
+    const config = gatewayConfig(accounts, long);
     await using gateway = await startBy(command, config);
     const exchanges = Array.from({ length: STREAMS }, (_, index) => {
       const headers = [["session-id", `stream-${index}`]] as const;
@@ -46,12 +47,13 @@ for (const command of WAYS_TO_START) {
       };
       return send(gateway.url, request, { timeoutMs: 50_000 });
     });
-    const begun = await Promise.all(exchanges.map((exchange) => exchange.has("begun ")));
-    expect([begun.filter(Boolean).length, upstream.active, await gateway.active()]).toEqual([
-      STREAMS,
-      STREAMS,
-      STREAMS,
-    ]);
+    const failed = exchanges.map(async (exchange) => {
+      if (await exchange.has("begun ")) return undefined;
+      const { status, end, problem, raw } = await exchange.reply;
+      return `${status} ${end} ${problem} ${raw.toString()}`;
+    });
+    expect((await Promise.all(failed)).filter((each) => each !== undefined)).toEqual([]);
+    expect([upstream.active, await gateway.active()]).toEqual([STREAMS, STREAMS]);
     all.resolve();
     const replies = await Promise.all(exchanges.map((exchange) => exchange.reply));
     const verdicts = replies.map((reply) => judge(PROTOCOL, reply));
