@@ -88,7 +88,7 @@ async function overloadedOnce(each: Case): Promise<void> {
     await expectAttempts(on, reply, "first:provider second:provider");
     longestMs = Math.max(longestMs, (askedAt.at(-1) ?? 0) - (askedAt.at(-2) ?? 0));
   }
-  assert.ok(longestMs > 50 && longestMs < 1200, `at most ${longestMs} ms before the other account is asked`);
+  assert.ok(longestMs > 50 && longestMs < 5000, `at most ${longestMs} ms before the other account is asked`);
   expectHits(on, "third", 0);
   for (const name of names) expectNotCooled(on, name);
 }
