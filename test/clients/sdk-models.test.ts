@@ -49,8 +49,12 @@ test("both packages look a model up, and are told of one that does not exist", a
     id: "claude-opus-5",
     type: "model",
   });
-  for (const lookup of [world.openai().models.retrieve("none"), world.anthropic().models.retrieve("none")]) {
-    const thrown: unknown = await lookup.then(String, (error: unknown) => error);
+  const lookups = [
+    (): Promise<unknown> => world.openai().models.retrieve("none"),
+    (): Promise<unknown> => world.anthropic().models.retrieve("none"),
+  ];
+  for (const lookup of lookups) {
+    const thrown: unknown = await lookup().then(String, (error: unknown) => error);
     expect([Object(thrown).constructor.name, pick(thrown, "status")]).toEqual(["NotFoundError", 404]);
   }
 });

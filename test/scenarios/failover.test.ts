@@ -69,10 +69,10 @@ async function seeHow(pair: Pair, requests: number): Promise<Seen> {
     account("third", upstream.url, options),
   ];
   const config = gatewayConfig(accounts, {
-    connect_timeout: "200ms",
-    first_event_timeout: "300ms",
-    response_timeout: "300ms",
-    stream_read_timeout: "300ms",
+    connect_timeout: "400ms",
+    first_event_timeout: "500ms",
+    response_timeout: "500ms",
+    stream_read_timeout: "500ms",
     queue_timeout: "30s",
     enable_request_log: false,
   });
