@@ -11,8 +11,9 @@ import type { AccountStatus, Clock, Log, Records } from "./core/ports.ts";
 import { authenticate } from "./gateway/authenticate.ts";
 import type { Settings } from "./gateway/deps.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
+import { errorHeaders } from "./gateway/tell.ts";
 import { createModelList } from "./gateway/models.ts";
-import { json, requestId } from "./http/answers.ts";
+import { requestId } from "./http/answers.ts";
 import { healthRoutes } from "./http/health.ts";
 import { modelsRoute } from "./http/models.ts";
 import { type Routes, startServer } from "./http/server.ts";
@@ -148,6 +149,8 @@ function routesOf({ current, pool, gateway, clock }: Parts): Routes {
       if (current.draining) return Promise.resolve(refuse(stopping(), protocol));
       return gateway.handle(request, protocol);
     },
+    upgrade: () =>
+      refuse(new GatewayError("websocket_unsupported", "WebSockets are not served; use POST"), "responses"),
     models: modelsRoute({
       names: (headers) => models(keyOf(headers)),
       refuse: (error, request) =>
@@ -192,11 +195,9 @@ function refuse(thrown: unknown, protocol: Protocol): Response {
   const { wire } = CODECS[protocol];
   const fault = faultOf(error, wire.family);
   const id = requestId();
-  const headers: Record<string, string> = { "x-request-id": id };
-  if (fault.retry === false) headers["x-should-retry"] = "false";
-  if (fault.retryAfterMs !== undefined)
-    headers["retry-after"] = String(Math.ceil(fault.retryAfterMs / 1_000));
-  return json(fault.status, wire.errorBody(fault, id), headers);
+  const headers = errorHeaders(fault);
+  headers.set("x-request-id", id);
+  return new Response(JSON.stringify(wire.errorBody(fault, id)), { status: fault.status, headers });
 }
 
 /** Waits until `done`, at most `withinMs`. */

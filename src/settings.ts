@@ -65,8 +65,10 @@ export function settingsOf(config: Config): Settings {
 function keysOf(config: Config): ReadonlyMap<string, ClientKey> {
   const keys = new Map<string, ClientKey>();
   const open = { models: undefined, concurrency: undefined, requestsPerMinute: undefined, weight: 1 };
-  for (const [index, token] of config.authTokens.entries()) {
-    keys.set(hashToken(token), { name: `token-${index + 1}`, ...open });
+  for (const token of config.authTokens) {
+    // Named by what it is, not by its place: removing one must not turn another into it.
+    const hash = hashToken(token);
+    keys.set(hash, { name: `token-${hash.slice(0, 8)}`, ...open });
   }
   for (const { name, token, models, concurrency, requestsPerMinute, weight } of config.clientKeys) {
     keys.set(hashToken(token), { name, models, concurrency, requestsPerMinute, weight });

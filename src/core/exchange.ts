@@ -43,6 +43,8 @@ export interface Ask {
   readonly session: string;
   /** The response this one continues; it lives at the account that made it. */
   readonly previousResponse: string | undefined;
+  /** Whether a later request may continue the answer by its id. */
+  readonly continuable: boolean;
   /** False when a second try could have a second effect upstream (stored or background responses). */
   readonly replayable: boolean;
 }

@@ -68,16 +68,22 @@ export class StopCutter {
     return this.#open === undefined ? [...rest, event] : rest;
   }
 
-  /** Where the earliest stop string begins; remembers which it is. */
+  /**
+   * Where the stop string begins that is complete first, as a model that knew them would have stopped there;
+   * remembers which it is. Of two that end together the longer one counts. What comes in pieces gives the same.
+   */
   #firstStop(text: string): number | undefined {
-    let first = -1;
+    let first: number | undefined;
+    let end = Number.POSITIVE_INFINITY;
     for (const stop of this.#stops) {
       const at = text.indexOf(stop);
-      if (at < 0 || (first >= 0 && at >= first)) continue;
+      const until = at + stop.length;
+      if (at < 0 || until > end || (until === end && at >= (first ?? 0))) continue;
       first = at;
+      end = until;
       this.#met = stop;
     }
-    return first < 0 ? undefined : first;
+    return first;
   }
 
   /** How many characters at the end of the text may be the beginning of a stop string. */

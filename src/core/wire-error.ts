@@ -106,7 +106,7 @@ function errorIn(data: JsonObject): JsonObject | undefined {
 export function readError(data: JsonObject): WireError | undefined {
   const error = errorIn(data);
   if (error === undefined) return undefined;
-  const code = stringAt(error, "code");
+  const code = stringAt(error, "code") ?? stringAt(objectAt(error, "details"), "error_code");
   const named = stringAt(error, "type");
   const type = named === undefined || named === "error" ? (code ?? "api_error") : named;
   return {

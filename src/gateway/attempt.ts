@@ -1,6 +1,7 @@
 // One try at one account: prepare, send, and relay what comes back. It never throws; it says what became of it.
 
 import { asGatewayError, type GatewayError } from "../core/errors.ts";
+import type { Ask } from "../core/exchange.ts";
 import { member, valueAt } from "../core/json.ts";
 import type { Blame, Outcome } from "../core/outcome.ts";
 import type { Lease } from "../core/ports.ts";
@@ -41,7 +42,7 @@ export async function attempt(
     const provider = deps.providers[account.provider];
     if (ask === undefined || provider === undefined) throw new Error(`no provider for ${account.name}`);
     const upstreamCodec = deps.codecs[protocol];
-    const tap = new Tap(upstreamCodec.wire);
+    const tap = new Tap(upstreamCodec.wire, choicesOf(ask));
     const startedAt = clock.now();
     return await send({
       deps,
@@ -68,7 +69,8 @@ async function send(attempt: Attempt): Promise<Outcome> {
   const { candidate } = lease;
   const body = edited(bodyFor(attempt), ask, candidate, settings);
   debugPayload(attempt, "to-upstream", body);
-  upstream.expectWithin(ask.stream ? settings.firstEventTimeoutMs : settings.responseTimeoutMs);
+  if (ask.stream) upstream.expectWithin(settings.firstEventTimeoutMs);
+  else upstream.finishWithin(settings.responseTimeoutMs);
   if (exchange.signal.aborted) upstream.cancel();
   const head = await upstream.open(provider.prepare(candidate, ask, body));
   deps.pool.observe(candidate.account, provider.limits(head.headers, deps.clock.wall()));
@@ -83,6 +85,13 @@ function bodyFor({ ask, exchange, lease, upstreamCodec }: Attempt): Uint8Array {
   return translatedBody(exchange.prompt(ask), lease.candidate, upstreamCodec, ask.stream);
 }
 
+/** How many answers a Chat client wants side by side; each of them has an end of its own. */
+function choicesOf({ body, members }: Ask): number {
+  const n = member(members, "n");
+  const value = n === undefined ? 1 : valueAt(body, n);
+  return typeof value === "number" ? value : 1;
+}
+
 function conversionFor({ deps, exchange, ask, upstreamCodec }: Attempt): Conversion {
   const { codec } = exchange;
   if (upstreamCodec === codec) return passing(codec.wire);
@@ -94,10 +103,9 @@ function conversionFor({ deps, exchange, ask, upstreamCodec }: Attempt): Convers
   });
 }
 
-/** A stored response may be continued later, at the account that made it. */
+/** An answer that may be continued by its id lives at the account that gave it. */
 function settle({ deps, ask, lease, tap }: Attempt): void {
-  const store = member(ask.members, "store");
-  if (tap.responseId === undefined || (store !== undefined && valueAt(ask.body, store) === false)) return;
+  if (tap.responseId === undefined || !ask.continuable) return;
   deps.pool.issued(ownResponse(ask.key, tap.responseId), lease.candidate.account);
 }
 

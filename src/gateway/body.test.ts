@@ -49,6 +49,7 @@ const ASK: Omit<Ask, "protocol" | "body" | "members"> = {
   query: "",
   session: "s",
   previousResponse: undefined,
+  continuable: false,
   replayable: true,
 };
 

@@ -13,6 +13,8 @@ const CR = 0x0d;
 export class Frames {
   readonly #upstream: Upstream;
   readonly #reader = new SseReader();
+  /** Bytes read so far. */
+  size = 0;
   #ahead: Promise<readonly SseFrame[] | undefined> | undefined;
   /** The LF of a CRLF has left before it came. */
   #lfAhead = false;
@@ -40,8 +42,9 @@ export class Frames {
         const last = this.#reader.end();
         return last?.data === undefined ? undefined : [closed(last)];
       }
+      this.size += chunk.length;
       const frames = this.#reader.push(this.#withoutLf(chunk));
-      if (this.#reader.pending > MAX_EVENT) throw tooLarge();
+      if (this.#reader.pending > MAX_EVENT) throw tooLarge("an event of the upstream's stream");
       if (frames.length === 0) continue;
       // Comments and half events are no sign of life.
       if (frames.some((frame) => frame.isEvent)) this.#upstream.touch();
@@ -69,8 +72,8 @@ function closed({ bytes }: SseFrame): SseFrame {
   return new SseFrame(Buffer.concat([bytes, bytes.subarray(-1)]));
 }
 
-function tooLarge(): BrokenUpstream {
-  const failure = new GatewayError("upstream_failed", "an event of the upstream's stream is too large");
+export function tooLarge(what: string): BrokenUpstream {
+  const failure = new GatewayError("upstream_failed", `${what} is too large`);
   return new BrokenUpstream(failure, { on: "account" });
 }
 

@@ -4,7 +4,7 @@ import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
 import type { Protocol } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Ask, ClientKey } from "../core/exchange.ts";
-import { type Json, type Members, member, scanObject, valueAt } from "../core/json.ts";
+import { isObject, type Json, type Members, member, scanObject, stringAt, valueAt } from "../core/json.ts";
 import type { Clock } from "../core/ports.ts";
 import { sessionOf } from "../core/session.ts";
 import type { Settings } from "./deps.ts";
@@ -31,7 +31,7 @@ export async function read(reading: Reading): Promise<Ask> {
   if (typeof stream !== "boolean") {
     throw new GatewayError("invalid_request", "`stream` must be true or false", { param: "stream" });
   }
-  const previous = memberValue(body, members, "previous_response_id");
+  const previous = previousId(body, members);
   const { headers } = request;
   return {
     protocol,
@@ -44,14 +44,30 @@ export async function read(reading: Reading): Promise<Ask> {
     headers,
     query: new URL(request.url).search,
     session: sessionOf({ protocol, headers, body, members, model }, key.name),
-    previousResponse: typeof previous === "string" ? ownResponse(key, previous) : undefined,
-    replayable: !hasEffects(body, members),
+    previousResponse: previous === undefined ? undefined : ownResponse(key, previous),
+    continuable: protocol === "messages" ? hasThread(body, members) : isStored(body, members),
+    replayable: previous === undefined && !hasEffects(body, members),
   };
 }
 
 /** Whoever knows another key's response id is not led to that key's account by it. */
 export function ownResponse(key: ClientKey, id: string): string {
   return `${key.name}/${id}`;
+}
+
+/** `previous_response_id`, or in Messages the thread's `previous_message_id`. */
+function previousId(body: Uint8Array, members: Members): string | undefined {
+  const response = memberValue(body, members, "previous_response_id");
+  if (typeof response === "string") return response;
+  return stringAt(memberValue(body, members, "thread"), "previous_message_id");
+}
+
+function hasThread(body: Uint8Array, members: Members): boolean {
+  return isObject(memberValue(body, members, "thread"));
+}
+
+function isStored(body: Uint8Array, members: Members): boolean {
+  return memberValue(body, members, "store") !== false;
 }
 
 function memberValue(body: Uint8Array, members: Members, key: string): Json | undefined {
@@ -70,7 +86,6 @@ function hasEffects(body: Uint8Array, members: Members): boolean {
   return (
     memberValue(body, members, "store") === true ||
     memberValue(body, members, "background") === true ||
-    typeof memberValue(body, members, "previous_response_id") === "string" ||
     (memberValue(body, members, "conversation") ?? null) !== null
   );
 }

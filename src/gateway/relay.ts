@@ -1,5 +1,5 @@
-// What an account answers, on its way to the client. One commit point: nothing leaves before the first content
-// event, and after it nothing but the answer's true end or an error event.
+// What an account answers, on its way to the client. One commit point, the first content event or a second after
+// the first event: nothing leaves before it, and after it nothing but the answer's true end or an error event.
 
 import { type Failure, faultOf } from "../core/errors.ts";
 import { answerHeaders } from "../core/headers.ts";
@@ -7,10 +7,10 @@ import { type JsonObject, parseObject } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { SseFrame } from "../core/sse.ts";
 import { type Attempt, commit, cutShort } from "./attempt-state.ts";
-import type { Head } from "./upstream.ts";
+import { type Head, MAX_WHOLE } from "./upstream.ts";
 import type { Conversion, StreamConversion } from "./convert.ts";
 import { debugFrames, debugPayload } from "./debug.ts";
-import { Frames, joined } from "./frames.ts";
+import { Frames, joined, tooLarge } from "./frames.ts";
 import { judge, judgeEvent } from "./refusal.ts";
 
 /** What names an answer but says nothing yet is held back this long and this far. */
@@ -72,6 +72,8 @@ async function relayFolded(
   while (!tap.ended) {
     const batch = await frames.next();
     if (batch === undefined) break;
+    if (frames.size > MAX_WHOLE) throw tooLarge("the upstream's answer");
+    debugFrames(attempt, batch);
     for (const frame of batch) {
       if (tap.see(frame) === "error") return judgeEvent(attempt, head, frame.data ?? "");
       folder.push(frame);

@@ -53,8 +53,12 @@ export class Routes {
    */
   guard(account: Account, timeoutMs: number, onUnreachable: (broken: BrokenUpstream) => void): () => void {
     let hangUp = (): void => {};
-    let stop = this.#clock.after(timeoutMs / 2, () => {
-      if (this.#clock.now() - this.#of(account).answeredAt < FRESH_MS) return;
+    const look = (): void => {
+      const age = this.#clock.now() - this.#of(account).answeredAt;
+      if (age < FRESH_MS) {
+        stop = this.#clock.after(FRESH_MS - age, look);
+        return;
+      }
       const socket = connect(addressOf(account));
       hangUp = () => socket.destroy();
       socket.on("error", hangUp);
@@ -67,7 +71,8 @@ export class Routes {
         hangUp();
         onUnreachable(unreachable());
       });
-    });
+    };
+    let stop = this.#clock.after(timeoutMs / 2, look);
     return () => {
       stop();
       hangUp();

@@ -12,15 +12,17 @@ export class Tap {
   responseId: string | undefined;
   /** The terminal marker has been seen. */
   ended = false;
-  #finished = false;
+  /** Ends that are still to come before a missing marker may be forgiven. */
+  #unfinished: number;
 
-  constructor(wire: Wire) {
+  constructor(wire: Wire, choices: number) {
     this.#wire = wire;
+    this.#unfinished = choices;
   }
 
   /** Whether a clean end of the connection is a true end of the answer now. */
   get complete(): boolean {
-    return this.ended || this.#finished;
+    return this.ended || this.#unfinished <= 0;
   }
 
   get usage(): Usage | undefined {
@@ -31,7 +33,7 @@ export class Tap {
   see(frame: SseFrame): FrameKind {
     const kind = this.#wire.kind(frame);
     if (kind === "end") this.ended = true;
-    if (kind === "finish") this.#finished = true;
+    if (kind === "finish") this.#unfinished--;
     // The id stands in the first events, which have no usage yet; an error event has to repeat it.
     const names = kind === "prelude" && this.responseId === undefined;
     if (names || this.#wire.mayCount(frame)) {

@@ -19,12 +19,17 @@ export async function tell(exchange: Exchange, failure: Failure | undefined): Pr
   if (refusal !== undefined && exchange.outcome?.kind === "stop") {
     return client.respond(refusal.status, refusal.headers, refusal.body);
   }
+  const body = quotaBody(exchange, failure) ?? codec.wire.errorBody(fault, id);
+  client.respond(fault.status, errorHeaders(fault), JSON.stringify(body));
+}
+
+/** The headers of an error answer in any protocol. */
+export function errorHeaders(fault: Fault): Headers {
   const headers = new Headers({ "content-type": "application/json" });
   hint(headers, fault);
   // What is still coming in of a refused body is not read on.
   if (fault.status === 413 || fault.status === 408) headers.set("connection", "close");
-  const body = quotaBody(exchange, failure) ?? codec.wire.errorBody(fault, id);
-  client.respond(fault.status, headers, JSON.stringify(body));
+  return headers;
 }
 
 /** Every 429 says when to come back; a long wait, or one that cannot help, says not to try again by itself. */

@@ -9,7 +9,7 @@ import { BrokenUpstream } from "./broken.ts";
 import type { Routes } from "./routes.ts";
 
 /** Whole answers and single events are kept in memory; more than this is refused. */
-const MAX_WHOLE = 64 << 20;
+export const MAX_WHOLE = 64 << 20;
 const MAX_ERROR_BODY = 64 << 10;
 const ERROR_BODY_MS = 2_000;
 /** After the terminal event: how long the connection may take to end by itself, to be used again. */
@@ -52,6 +52,7 @@ export class Upstream {
   #since = 0;
   #deaf = false;
   #stopTimer: (() => void) | undefined;
+  #stopDeadline: (() => void) | undefined;
   #finished = false;
   #cancelled = false;
 
@@ -65,6 +66,13 @@ export class Upstream {
     this.touch();
     this.#stopTimer?.();
     this.#watch(ms);
+  }
+
+  /** The whole answer has to be there within `ms` from now, whatever it says meanwhile. */
+  finishWithin(ms: number): void {
+    this.#stopDeadline = this.#options.clock.after(ms, () => {
+      this.#break(this.#brokenBy("upstream_timeout", "the upstream took too long", { on: "account" }));
+    });
   }
 
   touch(): void {
@@ -184,6 +192,8 @@ export class Upstream {
     } catch (thrown) {
       if (!(thrown instanceof BrokenUpstream)) throw thrown;
     }
+    // What is left of it is not waited for.
+    if (!this.#finished) this.cancel();
     return Buffer.concat(chunks).subarray(0, MAX_ERROR_BODY);
   }
 
@@ -202,14 +212,14 @@ export class Upstream {
 
   /** Closes the connection at once: the client left, or nothing more is wanted. */
   cancel(): void {
-    this.#stopTimer?.();
+    this.#stopTimers();
     if (!this.#finished) this.#abort.abort();
     this.#cancelled = true;
   }
 
   /** Done with this answer. A connection that ends cleanly within 2 s may serve again. */
   close(): void {
-    this.#stopTimer?.();
+    this.#stopTimers();
     if (this.#cancelled) return;
     if (this.#finished) return this.#keep();
     const reader = this.#reader;
@@ -224,6 +234,11 @@ export class Upstream {
       },
       () => stop(),
     );
+  }
+
+  #stopTimers(): void {
+    this.#stopTimer?.();
+    this.#stopDeadline?.();
   }
 
   #keep(): void {
@@ -251,7 +266,7 @@ export class Upstream {
   }
 
   #reason(thrown: unknown, beforeHead: boolean): BrokenUpstream {
-    this.#stopTimer?.();
+    this.#stopTimers();
     if (this.#broken !== undefined) return this.#broken;
     const cause = { cause: thrown };
     const code = codeOf(thrown);

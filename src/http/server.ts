@@ -9,6 +9,8 @@ export type Handle = (request: Request, id?: string) => Promise<Response> | Resp
 export interface Routes {
   /** Client requests in one of the protocols. */
   readonly exchange: (request: Request, protocol: Protocol) => Promise<Response>;
+  /** The refusal of a WebSocket. */
+  readonly upgrade: () => Response;
   readonly models: Handle;
   readonly health: Handle;
   readonly live: Handle;
@@ -31,7 +33,7 @@ export interface Server {
   stop(now: boolean): Promise<void>;
 }
 
-/** Bun enforces a limit of its own on bodies; ours is lower or equal and answers in the client's protocol. */
+/** Bun would enforce a limit of its own on bodies; ours is kept where they are read, in the client's protocol. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 export function startServer(options: ServerOptions): Server {
@@ -45,7 +47,7 @@ export function startServer(options: ServerOptions): Server {
     development: false,
     // Outside development Bun would let a second gateway share the port without a word.
     reusePort: false,
-    fetch: (request) => dispatch(table, request),
+    fetch: (request) => dispatch(table, request, options.routes.upgrade),
     error: (error) => {
       options.onError(error);
       return plain(500, "internal", "the gateway failed to handle this request");
@@ -85,7 +87,7 @@ function routeTable(routes: Routes): Table {
   ]);
 }
 
-function dispatch(table: Table, request: Request): Promise<Response> | Response {
+function dispatch(table: Table, request: Request, upgrade: () => Response): Promise<Response> | Response {
   const path = pathOf(request.url);
   const model = path.startsWith("/v1/models/") ? path.slice("/v1/models/".length) : undefined;
   const route = table.get(model === undefined ? path : "/v1/models/");
@@ -93,7 +95,7 @@ function dispatch(table: Table, request: Request): Promise<Response> | Response 
   const { method } = request;
   if (method === route.method) return route.handle(request, model);
   if (method === "HEAD" && route.method === "GET") return route.handle(request, model);
-  if (method === "GET" && isUpgrade(request)) return upgradeRequired();
+  if (method === "GET" && isUpgrade(request)) return upgradeRequired(upgrade());
   return plain(405, "method_not_allowed", `use ${route.method} here`, { allow: route.method });
 }
 
@@ -118,7 +120,8 @@ function isUpgrade(request: Request): boolean {
 }
 
 /** Codex falls back to HTTP within 60 ms of this; a kept connection would poison the client's pool. */
-function upgradeRequired(): Response {
-  const headers = { upgrade: "websocket", connection: "close" };
-  return plain(426, "websocket_unsupported", "WebSockets are not served here; use POST", headers);
+function upgradeRequired(refusal: Response): Response {
+  refusal.headers.set("upgrade", "websocket");
+  refusal.headers.set("connection", "close");
+  return refusal;
 }

@@ -12,6 +12,8 @@ import { type Roster, sameCredential } from "./roster.ts";
 import type { SavedCooldowns } from "./saved-cooldowns.ts";
 
 const MAX_ORIGINS = 500;
+/** An answer to another account this recent shows that the way and the service are fit. */
+const WELL_MS = 30_000;
 
 export interface ConsequencesOptions {
   readonly roster: Roster;
@@ -66,6 +68,7 @@ export class Consequences {
     const { live, route } = lease;
     const now = this.#options.clock.now();
     this.committed(lease);
+    live.goodAt = now;
     for (const health of [live.health, route.health]) health.success(now);
     if (this.#brownOut(live).over(now)) live.widen();
   }
@@ -82,15 +85,16 @@ export class Consequences {
       case "model":
         return this.#cool(lease, "model", "model", undefined);
       case "account":
-        this.#strike(lease, { health: lease.live.health, accounts: [lease.live], certain: true });
+        this.#strikeAccount(lease);
         if (isShared(lease.route)) this.#strikeRoute(lease, false);
         return;
       case "route":
-        if (isShared(lease.route)) this.#strikeRoute(lease, true);
-        else this.#strike(lease, { health: lease.live.health, accounts: [lease.live], certain: true });
-        return;
+        if (!isShared(lease.route)) return this.#strikeAccount(lease);
+        this.#strikeRoute(lease, true);
+        return this.#othersDoWell(lease) ? this.#strikeAccount(lease) : undefined;
       case "provider":
-        return this.#overloaded(lease);
+        this.#overloaded(lease);
+        return this.#othersDoWell(lease) ? this.#strikeAccount(lease) : undefined;
       case "nobody":
     }
   }
@@ -128,6 +132,17 @@ export class Consequences {
         fields: { account: live.account.name, kind, model },
       });
     }
+  }
+
+  /** What looks like the route's or the service's fault is the account's own when others are answered there. */
+  #othersDoWell({ live, route }: PoolLease): boolean {
+    const since = this.#options.clock.now() - WELL_MS;
+    for (const other of route.accounts) if (other !== live && other.goodAt > since) return true;
+    return false;
+  }
+
+  #strikeAccount(lease: PoolLease): void {
+    this.#strike(lease, { health: lease.live.health, accounts: [lease.live], certain: true });
   }
 
   #strikeRoute(lease: PoolLease, certain: boolean): void {

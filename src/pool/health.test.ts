@@ -175,6 +175,20 @@ test("a route that all accounts share is never ejected", async () => {
   expect(pool.status().filter((each) => each.state === "cooling")).toHaveLength(0);
 });
 
+test("an account that alone fails where others do well is ejected for an unreached way and for overload", async () => {
+  for (const outcome of [unreachable, next({ on: "provider" })]) {
+    const others = ["b", "c"].map((name) => account(name, { ...onX, priority: 2 }));
+    const { trip, state } = rig([account("a", { ...onX, priority: 1, concurrency: 1 }), ...others]);
+    for (let time = 0; time < 5; time += 1) {
+      const first = await trip();
+      expect(first.account).toBe("a");
+      await (await trip()).commit().end();
+      await first.end(outcome);
+    }
+    expect(["a", "b", "c"].map((name) => state(name))).toEqual(["cooling", "ready", "ready"]);
+  }
+});
+
 test("an account whose own way is down is ejected, though others reach the same origin", async () => {
   const { state, ...rest } = rig([
     account("a", { ...onX, priority: 1, proxy: "http://proxy.test:3128" }),

@@ -39,6 +39,8 @@ export class LiveAccount {
   hasRoom = true;
   /** Virtual time of the last new session (see core/schedule.ts). */
   turn = 0;
+  /** When it last gave a whole answer. */
+  goodAt = Number.NEGATIVE_INFINITY;
   /** True once the configuration no longer names it; it is dropped with its last lease. */
   isRemoved = false;
   /** Cancels the timer that offers its slots when a cooldown or ejection runs out. */

@@ -25,6 +25,8 @@ const DEFAULT_VERSION = "2023-06-01";
 const MONEY =
   /billing_error|credit balance|spend_limit|spend limit|specified API usage limits|extra usage|third-party apps/i;
 const BANNED = /organization_on_hold|organization has been disabled/i;
+/** `model: NAME`; other words where servers that speak the same protocol tell it. */
+const NO_MODEL = /^model\b|\bmodel\b.*\b(does not exist|not found|not supported|not available)\b/i;
 const COUNTERS = ["requests", "tokens", "input-tokens", "output-tokens"] as const;
 const UNIFIED = ["5h", "7d"] as const;
 
@@ -46,7 +48,8 @@ export const anthropic: Provider = {
   outcome(answer: FailedAnswer, nowMs: number): Outcome {
     const { status, error, headers } = answer;
     // First, because its message repeats the name the client asked for, which must not be taken for upstream's words.
-    if (status === 404 && error !== undefined) return modelMissing();
+    // Threads, files and batches can be missing as well, and that is the request's business.
+    if (status === 404) return says(error, NO_MODEL) ? modelMissing() : commonOutcome(answer, nowMs);
     if (says(error, BANNED)) return refused(403);
     if (status < 500 && says(error, MONEY)) {
       return next(told(answer, nowMs), { on: "quota", forMs: retryAfterMs(headers, nowMs) });

@@ -75,10 +75,7 @@ export function limited(fault: Failure, scope: "account" | "model", forMs: numbe
   return next(fault, { on: "limit", scope, forMs: clampWait(forMs) });
 }
 
-/**
- * Statuses that mean the same at every provider; undefined for 429 and for the errors a provider words
- * in its own way, which it must have looked at before.
- */
+/** Statuses that mean the same at every provider, which has looked at 429 and at what it words in its own way before. */
 export function commonOutcome(answer: FailedAnswer, nowMs: number): Outcome {
   const { status, error, page } = answer;
   const fault = told(answer, nowMs);

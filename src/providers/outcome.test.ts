@@ -104,6 +104,8 @@ describe("anthropic", () => {
     [{ status: 402, type: "billing_error" }, "quota bare"],
     [{ status: 400, code: "organization_on_hold" }, "credential"],
     [{ status: 404, type: "not_found_error", message: "model: claude-none" }, "model"],
+    [{ status: 404, type: "not_found_error", message: "model: claude-spend_limit" }, "model"],
+    [{ status: 404, type: "not_found_error", code: "thread_not_found", message: "No thread." }, "stop"],
     [{ status: 400, message: "prompt is too long: 210000 tokens > 200000 maximum" }, "stop"],
   ])("%p is %p", (told, wanted) => {
     expect(blame(anthropic, told)).toBe(wanted);

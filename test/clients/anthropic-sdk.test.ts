@@ -147,27 +147,23 @@ const LOST = {
   error: { type: "not_found_error", message: "No thread.", details: { error_code: "thread_not_found" } },
 };
 
-// Not yet true: every 404 of this provider is taken for a missing model, which is then left alone for an hour.
-test.failing(
-  "a thread that the provider has lost is told in the provider's words, and costs nobody the model",
-  async () => {
-    await using world = await startWorld();
-    world.upstream.otherwise((request, connection) => {
-      const isLost = request.body.includes("previous_message_id");
-      return (isLost ? json(404, LOST) : provider())(request, connection);
-    });
-    const lost = await world
-      .anthropic()
-      .beta.messages.create(CONTINUED)
-      .catch((error: unknown) => error);
-    expect(lost).toMatchObject({ status: 404, errorCode: "thread_not_found" });
-    expect(pick(await world.anthropic().messages.create(ASK), "stop_reason")).toBe("end_turn");
-    await world.settled(2);
-  },
-);
+test("a thread that the provider has lost is told in the provider's words, and costs nobody the model", async () => {
+  await using world = await startWorld();
+  world.upstream.otherwise((request, connection) => {
+    const isLost = request.body.includes("previous_message_id");
+    return (isLost ? json(404, LOST) : provider())(request, connection);
+  });
+  const lost = await world
+    .anthropic()
+    .beta.messages.create(CONTINUED)
+    .catch((error: unknown) => error);
+  expect(lost).toMatchObject({ status: 404, errorCode: "thread_not_found" });
+  expect(pick(await world.anthropic().messages.create(ASK), "stop_reason")).toBe("end_turn");
+  await world.settled(2);
+});
 
-// Not yet true: the conversation is known by its opening, which a continued thread does not repeat.
-test.failing("a thread is continued at the account that holds it", async () => {
+// A continued thread does not repeat the opening by which the conversation is known.
+test("a thread is continued at the account that holds it", async () => {
   await using world = await startWorld({ claudes: 2 });
   world.upstream.otherwise(toolCaller);
   const question = { role: "user", content: "The weather in two cities, and the time?" } as const;

@@ -123,18 +123,14 @@ for (const way of [
   });
 }
 
-// Not yet true. Nobody is blamed for overload and for pages but the origin that all three share, so the account is
-// asked on and on, and each time a retry is taken from the origin's budget until that is used up.
+// Overload and pages are blamed on what all three share, but the account that alone keeps failing is left alone too.
 for (const way of [refusal("anthropic", "529"), refusal("html", "403-cloudflare")]) {
-  test.failing(
-    `${LONG} requests to three accounts, one of which answers with ${way.name} all the time: none fails`,
-    async () => {
-      expect(await seeLong(way)).toEqual([]);
-    },
-  );
+  test(`${LONG} requests to three accounts, one of which answers with ${way.name} all the time: none fails`, async () => {
+    expect(await seeLong(way)).toEqual([]);
+  });
 }
 
-// Not yet true: the word stands in `details.error_code`, where it is not looked for.
-test.failing("an account whose organization is on hold is left for another one", async () => {
+// The word stands in `details.error_code`.
+test("an account whose organization is on hold is left for another one", async () => {
   expect(await seeLong(refusal("anthropic", "400-organization-on-hold"))).toEqual([]);
 });

@@ -62,7 +62,7 @@ export const messagesWire: Wire = {
   isAnswer: (data) => arrayAt(data, "content") !== undefined,
   usage,
   mayCount: (frame) => mayHold(frame, USAGE),
-  responseId: () => undefined,
+  responseId: (data) => stringAt(data["message"], "id") ?? stringAt(data, "id"),
   error: readError,
   errorBody,
   errorEvent: (fault, requestId) => encodeSse(JSON.stringify(errorBody(fault, requestId)), "error"),
