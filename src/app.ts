@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { systemClock } from "./core/clock.ts";
 import type { Config } from "./config/schema.ts";
 import type { Account, Protocol } from "./core/account.ts";
+import type { Logins, LoginStore } from "./core/login.ts";
 import { asGatewayError, faultOf, GatewayError } from "./core/errors.ts";
 import type { ClientKey } from "./core/exchange.ts";
 import type { AccountStatus, Clock, Log, Records } from "./core/ports.ts";
@@ -16,14 +17,17 @@ import { createModelList } from "./gateway/models.ts";
 import { requestId } from "./http/answers.ts";
 import { healthRoutes } from "./http/health.ts";
 import { modelsRoute } from "./http/models.ts";
-import { type Routes, startServer } from "./http/server.ts";
+import { type Routes, type Server, startServer } from "./http/server.ts";
+import { openDoor, openLogins, type OpenLogins } from "./logins.ts";
 import { createLog } from "./logs/log.ts";
 import { requestLine } from "./logs/request-line.ts";
 import { type OutputStream, outputSink } from "./logs/sink.ts";
 import { createPool, type Pool } from "./pool/pool.ts";
+import type { LoginRoutes } from "./oauth/login-routes.ts";
 import { CODECS } from "./protocols/index.ts";
 import { PROVIDERS } from "./providers/index.ts";
-import { accountOf, poolSettingsOf, secretsOf, settingsOf } from "./settings.ts";
+import { accountOf, poolSettingsOf, secretsOf, settingsOf, type Standings } from "./settings.ts";
+import { memoryLoginStore } from "./stores/memory.ts";
 import { openRecords } from "./stores/sqlite.ts";
 
 /** How long clients are given to take their error events when the gateway stops. */
@@ -38,6 +42,13 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** Instead of the SQLite file in `data_dir`. */
   readonly records?: Records;
+  /** Instead of the logins in that file. */
+  readonly logins?: LoginStore;
+  /** For tests: the port of the callback listener. */
+  readonly callbackPort?: number;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A `token_state.json` of an older program, taken in once. */
+  readonly tokenState?: string;
   /** Moves a damaged database aside and starts with a new one. */
   readonly recover?: boolean;
 }
@@ -46,6 +57,8 @@ export interface App {
   readonly url: string;
   readonly log: Log;
   readonly pool: { snapshot(): readonly AccountStatus[] };
+  /** Where somebody signs this account in, if the gateway keeps a login for it. Holds a one-time ticket if need be. */
+  loginUrl(account: string): string | undefined;
   /** Takes a new configuration into use; what is under way goes on. */
   reload(config: Config): void;
   /** Refuses new requests and waits for those under way, then ends the rest. */
@@ -61,24 +74,59 @@ export async function startApp(options: AppOptions): Promise<App> {
   const current = new Current(options.config, secrets);
   const records =
     options.records ?? openFile(current.config, { clock, log, recover: options.recover ?? false });
-  const accounts = current.accounts;
+  const logins = await loginsFor(options, { current, clock, log, secrets });
   const settings = poolSettingsOf(current.config);
-  const pool = createPool({ accounts, settings, clock, random: Math.random, records, log });
+  const pool = createPool({ accounts: current.accounts, settings, clock, random: Math.random, records, log });
+  current.onAccounts = () => pool.reload(current.accounts, poolSettingsOf(current.config));
   const gateway = createGateway({
     settings: () => current.settings,
     clock,
     random: Math.random,
     pool,
     codecs: CODECS,
+    logins: logins.custody,
     providers: PROVIDERS,
     records,
     log,
     requestLine,
   });
+  const door = openDoor(logins, { config: () => current.config, clock });
+  const routes = { ...routesOf({ current, pool, gateway, clock, logins: logins.custody }), ...door.routes };
+  const server = listen(current, log, routes);
+  return {
+    url: server.url,
+    log,
+    pool: { snapshot: () => pool.status() },
+    loginUrl: (account) => door.urlFor(account, server.port),
+    reload(next) {
+      current.take(next);
+      pool.reload(current.accounts, poolSettingsOf(next));
+      logins.reload().catch((error: unknown) => {
+        log({ level: "error", event: "logins-not-reloaded", fields: { error: String(error) } });
+      });
+    },
+    ...endOf({ current, clock, gateway, server, logins, keepers: [pool, records] }),
+  };
+}
+
+function listen(current: Current, log: Log, routes: Routes): Server {
   const { host = "::", port } = current.config.listen;
   const onError = (error: unknown): void =>
     log({ level: "error", event: "unhandled", fields: { error: String(error) } });
-  const server = startServer({ host, port, onError, routes: routesOf({ current, pool, gateway, clock }) });
+  return startServer({ host, port, onError, trustedProxies: () => current.config.trustedProxies, routes });
+}
+
+interface Running {
+  readonly current: Current;
+  readonly clock: Clock;
+  readonly gateway: Gateway;
+  readonly server: Server;
+  readonly logins: OpenLogins;
+  /** What is closed last, in this order. */
+  readonly keepers: readonly { close(): void }[];
+}
+
+function endOf({ current, clock, gateway, server, logins, keepers }: Running): Pick<App, "drain" | "close"> {
   const ended = (waiting: Clock, withinMs: number): Promise<void> =>
     settled(waiting, () => gateway.live.size === 0 && server.pending() === 0, withinMs);
   const close = async (): Promise<void> => {
@@ -87,48 +135,86 @@ export async function startApp(options: AppOptions): Promise<App> {
     // In real time whatever clock there is: this is about bytes on their way out.
     await ended(systemClock, HALT_MS);
     await server.stop(true);
-    pool.close();
-    records.close();
+    await logins.close();
+    for (const keeper of keepers) keeper.close();
   };
-  return {
-    url: server.url,
-    log,
-    pool: { snapshot: () => pool.status() },
-    reload(next) {
-      current.take(next);
-      pool.reload(current.accounts, poolSettingsOf(next));
-    },
-    async drain() {
-      current.draining = true;
-      await ended(clock, current.config.shutdownGraceMs);
-      await close();
-    },
-    close,
+  const drain = async (): Promise<void> => {
+    current.draining = true;
+    await ended(clock, current.config.shutdownGraceMs);
+    await close();
   };
+  return { drain, close };
 }
 
 /** The configuration in force. */
 class Current {
   config: Config;
   settings: Settings;
-  accounts: readonly Account[];
+  accounts: readonly Account[] = [];
   draining = false;
+  /** How logins stand, once they are open. */
+  standing: Standings = () => ({ state: "needs_login", reason: "is not loaded yet" });
+  /** The accounts stand differently. */
+  onAccounts: () => void = () => {};
+  #isDue = false;
   readonly #secrets: Set<string>;
 
   constructor(config: Config, secrets: Set<string>) {
     this.#secrets = secrets;
     this.config = config;
     this.settings = settingsOf(config);
-    this.accounts = config.accounts.map(accountOf);
     this.take(config);
   }
 
   take(config: Config): void {
     this.config = config;
     this.settings = settingsOf(config);
-    this.accounts = config.accounts.map(accountOf);
+    this.look();
     for (const secret of secretsOf(config)) this.#secrets.add(secret);
   }
+
+  /** Many logins may change in one turn; the pool hears of them at once. */
+  loginsChanged(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.look();
+      this.onAccounts();
+    });
+  }
+
+  look(): void {
+    this.accounts = this.config.accounts.map((account) => accountOf(account, this.standing));
+  }
+}
+
+interface Beneath {
+  readonly current: Current;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly secrets: Set<string>;
+}
+
+async function loginsFor(
+  options: AppOptions,
+  { current, clock, log, secrets }: Beneath,
+): Promise<OpenLogins> {
+  const logins = await openLogins({
+    config: () => current.config,
+    clock,
+    random: Math.random,
+    log,
+    env: options.env ?? process.env,
+    store: options.logins ?? (options.records === undefined ? undefined : memoryLoginStore(clock)),
+    onChange: () => current.loginsChanged(),
+    secrets,
+    tokenState: options.tokenState,
+    callbackPort: options.callbackPort,
+  });
+  current.standing = (name) => logins.custody.standing(name);
+  current.look();
+  return logins;
 }
 
 interface Parts {
@@ -136,11 +222,12 @@ interface Parts {
   readonly pool: Pool;
   readonly gateway: Gateway;
   readonly clock: Clock;
+  readonly logins: Logins;
 }
 
-function routesOf({ current, pool, gateway, clock }: Parts): Routes {
+function routesOf({ current, pool, gateway, clock, logins }: Parts): Omit<Routes, keyof LoginRoutes> {
   const models = createModelList(
-    { settings: () => current.settings, clock, providers: PROVIDERS },
+    { settings: () => current.settings, clock, providers: PROVIDERS, logins },
     () => current.accounts,
   );
   const keyOf = (headers: Headers): ClientKey => authenticate(headers, current.settings.keys);

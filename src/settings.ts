@@ -6,19 +6,27 @@ import type { Account, Credential } from "./core/account.ts";
 import type { ClientKey } from "./core/exchange.ts";
 import { hashToken } from "./gateway/authenticate.ts";
 import type { Settings } from "./gateway/deps.ts";
+import { CODEX_CLIENT } from "./oauth/codex-file.ts";
+import type { LoginAccount, LoginStanding } from "./oauth/login.ts";
 import type { PoolSettings } from "./pool/pool.ts";
 
 /** A client that sends its body this slowly is refused. */
 const BODY_TIMEOUT_MS = 60_000;
 
-export function accountOf(config: AccountConfig): Account {
+/** How the logins of accounts stand, by account name. */
+export type Standings = (name: string) => LoginStanding;
+
+/** @param standing asked for accounts that sign in */
+export function accountOf(config: AccountConfig, standing: Standings): Account {
   const { name, platform, type, baseUrl, apis, concurrency, priority, weight, modelMap, disabled } = config;
+  const login = signsIn(config) ? standing(name) : undefined;
   return {
     name,
     platform,
     type,
-    provider: platform,
-    credential: credentialOf(config),
+    provider: platform === "openai" && type === "oauth" ? "chatgpt" : platform,
+    credential: credentialOf(config, login),
+    loginNeeded: login?.state === "needs_login" ? login.reason : undefined,
     baseUrl,
     origin: new URL(baseUrl).origin,
     proxy: config.proxy,
@@ -33,13 +41,30 @@ export function accountOf(config: AccountConfig): Account {
   };
 }
 
-/** OpenAI accounts of type `oauth` wait for the login that a later version brings. */
-function credentialOf(config: AccountConfig): Credential | undefined {
-  if (config.type === "api_key") {
-    return config.apiKey === undefined ? undefined : { kind: "api_key", secret: config.apiKey };
-  }
-  if (config.platform === "openai" || config.oauthToken === undefined) return undefined;
-  return { kind: "bearer", secret: config.oauthToken };
+function credentialOf(config: AccountConfig, login: LoginStanding | undefined): Credential | undefined {
+  const { apiKey, oauthToken, chatgptAccountId: accountId } = config;
+  if (login !== undefined)
+    return login.state === "ready" ? { kind: "login", generation: login.generation } : undefined;
+  if (config.type === "api_key")
+    return apiKey === undefined ? undefined : { kind: "api_key", secret: apiKey };
+  return oauthToken === undefined ? undefined : { kind: "bearer", secret: oauthToken, accountId };
+}
+
+/** Whether the gateway keeps a login for it: a fixed token is used as it is. */
+function signsIn({ platform, type, oauthToken }: AccountConfig): boolean {
+  return platform === "openai" && type === "oauth" && oauthToken === undefined;
+}
+
+/** The accounts for which the gateway keeps a login. */
+export function loginAccountsOf(config: Config): readonly LoginAccount[] {
+  return config.accounts.filter(signsIn).map((account) => ({
+    name: account.name,
+    issuer: account.oauthIssuer,
+    clientId: account.clientId ?? CODEX_CLIENT,
+    proxy: account.proxy,
+    seed: account.refreshToken,
+    accountId: account.chatgptAccountId,
+  }));
 }
 
 export function settingsOf(config: Config): Settings {

@@ -3,7 +3,11 @@
 import { VERSION } from "../core/version.ts";
 import * as check from "./check.ts";
 import * as init from "./init.ts";
+import { openImportDesk, openLoginDesk, openRekeyDesk, readLoginFile } from "../desks.ts";
+import { createImportCommand } from "./import.ts";
 import { EXIT, type Io } from "./io.ts";
+import { createLoginCommand } from "./login.ts";
+import { createRekeyCommand } from "./rekey.ts";
 import * as serve from "./serve.ts";
 
 interface Command {
@@ -15,6 +19,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { run: serve.run, does: "runs the gateway (the default)" },
   init: { run: init.run, does: "writes a commented config with a fresh client key" },
   check: { run: check.run, does: "names every problem of a config" },
+  login: { run: createLoginCommand({ open: openLoginDesk }), does: "signs a ChatGPT plan in" },
+  import: {
+    run: createImportCommand({ read: readLoginFile, open: openImportDesk }),
+    does: "takes over a login of Codex or of an older program",
+  },
+  rekey: { run: createRekeyCommand({ open: openRekeyDesk }), does: "seals the logins with a new key" },
 };
 
 export async function command(args: readonly string[], io: Io): Promise<number> {

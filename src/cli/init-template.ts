@@ -1,9 +1,9 @@
 // The config that `init` writes.
 
-export interface AccountChoice {
-  readonly kind: "anthropic" | "openai";
-  readonly key: string;
-}
+export type AccountChoice =
+  | { readonly kind: "anthropic" | "openai"; readonly key: string }
+  /** Signs in; nothing secret stands in the config. */
+  | { readonly kind: "chatgpt" };
 
 export interface TemplateValues {
   readonly clientKey: string;
@@ -36,6 +36,14 @@ ${entries}
 }
 
 function accountText(account: AccountChoice): string {
+  if (account.kind === "chatgpt")
+    return `    {
+      "name": "chatgpt",
+      "platform": "openai",
+      "type": "oauth",
+      // Requests at once.
+      "concurrency": 3,
+    },`;
   return `    {
       "name": "${account.kind}",
       "platform": "${account.kind}",
@@ -48,4 +56,5 @@ function accountText(account: AccountChoice): string {
 const TEMPLATES = `    // FILL IN: take the slashes away from at least one of these and put your key in.
     // { "name": "anthropic", "platform": "anthropic", "api_key": "your-anthropic-api-key" },
     // { "name": "openai", "platform": "openai", "api_key": "your-openai-api-key" },
+    // { "name": "chatgpt", "platform": "openai", "type": "oauth" },
     // { "name": "local", "platform": "openai", "api_key": "none", "base_url": "http://localhost:11434", "apis": ["chat"] },`;

@@ -53,7 +53,7 @@ test("every template of an account is good once it is filled in", async () => {
   const filled = text.replaceAll("    // {", "    {").replaceAll('"your-', '"real-');
   await writeFile(written(io), filled);
   const names = arrayAt(await goodConfig(io), "accounts")?.map((account) => stringAt(account, "name"));
-  expect(names).toEqual(["anthropic", "openai", "local"]);
+  expect(names).toEqual(["anthropic", "openai", "chatgpt", "local"]);
   await writeFile(written(io), text.replaceAll("    // {", "    {"));
   expect(await check([], io)).toBe(1);
   expect(io.err()).toContain("accounts[0].api_key is a sample value");
@@ -87,9 +87,17 @@ test("a key that holds quotes, backslashes or ${ is written as it was typed", as
   expect(arrayAt(await goodConfig(io), "accounts")).toMatchObject([{ api_key: 'sk-"$${odd}\\' }]);
 });
 
+test("a ChatGPT plan needs no secret, and the sign-in is the next step that is named", async () => {
+  const io = await answered(["3"]);
+  expect(arrayAt(await goodConfig(io), "accounts")).toEqual([
+    { name: "chatgpt", platform: "openai", type: "oauth", concurrency: 3 },
+  ]);
+  expect(io.out()).toContain("login chatgpt -config");
+});
+
 test("an empty answer takes the offer; a wrong one is asked again", async () => {
   const io = await answered(["9", "", ""]);
-  expect(io.out().match(/1 or 2/g)).toHaveLength(2);
+  expect(io.out().match(/1, 2 or 3/g)).toHaveLength(2);
   const config = await goodConfig(io, { ANTHROPIC_API_KEY: "set-later" });
   expect(arrayAt(config, "accounts")).toMatchObject([
     { platform: "anthropic", api_key: "${ANTHROPIC_API_KEY}" },

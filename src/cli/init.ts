@@ -86,14 +86,16 @@ async function choose(questions: Questions, io: Io): Promise<AccountChoice[] | u
     "Which account shall the gateway use first? More can be added to the file later.",
     "  1  Anthropic API key",
     "  2  OpenAI API key",
+    "  3  ChatGPT plan (you sign in with a browser)",
     "",
   ].join("\n");
   io.stdout.write(menu);
   let answer: string | undefined;
   do {
-    answer = await questions.ask("1 or 2 [1]: ");
+    answer = await questions.ask("1, 2 or 3 [1]: ");
     if (answer === undefined) return undefined;
-  } while (!["", "1", "2"].includes(answer));
+  } while (!["", "1", "2", "3"].includes(answer));
+  if (answer === "3") return [{ kind: "chatgpt" }];
   const platform = answer === "2" ? "openai" : "anthropic";
   const reference = `\${${KEY_VARIABLES[platform]}}`;
   const offer = isSet(io.env, platform)
@@ -127,7 +129,10 @@ function report(path: string, accounts: readonly AccountChoice[], program: strin
   ];
   if (accounts.length === 0)
     lines.push(`No account is set up yet: open ${path} and fill one in under accounts.`);
+  const signsIn = accounts.some(({ kind }) => kind === "chatgpt");
   const shown = /^[\w./-]+$/.test(path) ? path : JSON.stringify(path);
-  lines.push("Next:", `  ${program} check -config ${shown}`, `  ${program} -config ${shown}`);
+  lines.push("Next:", `  ${program} check -config ${shown}`);
+  if (signsIn) lines.push(`  ${program} login chatgpt -config ${shown}`);
+  lines.push(`  ${program} -config ${shown}`);
   return `${lines.join("\n")}\n`;
 }

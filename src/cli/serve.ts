@@ -1,7 +1,7 @@
 // `serve`: runs the gateway until it is told to stop. SIGTERM and SIGINT drain; a second one ends at once.
 
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { type App, startApp } from "../app.ts";
 import { loadConfig } from "../config/load.ts";
@@ -43,7 +43,8 @@ async function serve(path: string, io: Io, recover: boolean): Promise<number> {
   }
   let app: App;
   try {
-    app = await startApp({ config: loaded.config, output: process.stdout, recover });
+    const tokenState = join(dirname(path), "token_state.json");
+    app = await startApp({ config: loaded.config, output: process.stdout, env: io.env, tokenState, recover });
   } catch (error) {
     io.stderr.write(
       `The gateway could not start: ${error instanceof Error ? error.message : String(error)}\n`,
@@ -62,10 +63,18 @@ function greet(io: Io, app: App, config: Config): void {
     const { name, platform, type, priority, concurrency } = account;
     return `  ${name.padEnd(20)} ${platform.padEnd(9)} ${type.padEnd(7)} priority ${priority}, ${concurrency} slots, ${state}`;
   });
+  const needy = app.pool.snapshot().filter(({ state }) => state === "needs_login");
+  const logins = needy.flatMap(({ account: { name } }) => {
+    const url = app.loginUrl(name);
+    return url === undefined ? [] : [`  ${name.padEnd(20)} ${url}`];
+  });
   const keys = config.authTokens.length + config.clientKeys.length;
   io.stdout.write(
     `sub2api_simple listens on ${app.url}\n${rows.join("\n")}\n${keys} client key(s), data in ${config.dataDir}\n`,
   );
+  if (logins.length === 0) return;
+  const elsewhere = `${programName(io.env)} login NAME --device`;
+  io.stdout.write(`To sign in, open in a browser (or elsewhere: ${elsewhere}):\n${logins.join("\n")}\n`);
 }
 
 function follow(path: string, current: Config, app: App, io: Io): ConfigWatch {

@@ -5,8 +5,17 @@ export type Platform = "anthropic" | "openai";
 
 /** How the gateway proves to the upstream who the account is. Never logged, never shown. */
 export type Credential =
-  | { readonly kind: "api_key"; readonly secret: string }
-  | { readonly kind: "bearer"; readonly secret: string };
+  | Access
+  /** A login that the gateway keeps and renews (core/login.ts). Another generation is another sign-in. */
+  | { readonly kind: "login"; readonly generation: number };
+
+/** What a request presents to an upstream. Secret: it goes to that account's own service and nowhere else. */
+export interface Access {
+  readonly kind: "api_key" | "bearer";
+  readonly secret: string;
+  /** ChatGPT's id of the workspace, sent beside the token. */
+  readonly accountId?: string | undefined;
+}
 
 export interface Account {
   readonly name: string;
@@ -16,6 +25,8 @@ export interface Account {
   readonly provider: string;
   /** Undefined while somebody has to log it in. */
   readonly credential: Credential | undefined;
+  /** Why somebody has to, in words for the operator. */
+  readonly loginNeeded?: string | undefined;
   readonly baseUrl: string;
   /** Scheme, host and port of `baseUrl`: what shares a fate on the network. */
   readonly origin: string;

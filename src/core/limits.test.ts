@@ -78,3 +78,18 @@ test("a wait is kept within one second and eight days", () => {
     undefined,
   ]);
 });
+
+test("a date in asctime's form is read in UTC, wherever the gateway runs", () => {
+  const before = process.env["TZ"];
+  process.env["TZ"] = "America/New_York";
+  try {
+    const headers = new Headers({
+      date: "Thu, 01 Jan 2026 00:00:00 GMT",
+      "retry-after": "Thu Jan  1 00:00:45 2026",
+    });
+    expect(retryAfterMs(headers, 0)).toBe(45_000);
+  } finally {
+    if (before === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = before;
+  }
+});

@@ -13,6 +13,9 @@ export interface LimitWindow {
   readonly seenAt: number;
 }
 
+/** The window that says whether requests now cost extra, beyond the plan: `used` is 1 while they do, else 0. */
+export const EXTRA_USAGE = "extra-usage";
+
 const MIN_MS = 1_000;
 const MAX_MS = 8 * 24 * 3_600_000;
 
@@ -38,10 +41,13 @@ export function retryAfterMs(headers: Headers, nowMs: number): number | undefine
   return date <= theirNow ? MIN_MS : clampWait(date - theirNow);
 }
 
-/** IMF-fixdate and its two obsolete forms all begin with a day's name (RFC 9110 §5.6.7). */
+/**
+ * IMF-fixdate and its two obsolete forms all begin with a day's name (RFC 9110 §5.6.7). All are in UTC; asctime, which
+ * has the year at its end, is the one that does not say so.
+ */
 function httpDate(text: string): number | undefined {
   if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined;
-  const at = Date.parse(text);
+  const at = Date.parse(/ \d{4}$/.test(text) ? `${text} GMT` : text);
   return Number.isNaN(at) ? undefined : at;
 }
 

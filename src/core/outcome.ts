@@ -8,6 +8,7 @@ import type { Failure } from "./errors.ts";
  * - `limit`: a rate limit or quota; cools the account, or only the model, for `forMs` if upstream named a time
  * - `quota`: money or plan used up; a long cooldown, tried again now and then
  * - `credential`: 401, 402, 403
+ * - `login`: its login is lost or cannot be renewed now
  * - `model`: the account does not have the model
  * - `account`: a passing failure (5xx, reset, silence); a strike towards ejection
  * - `route`: nobody answered at that origin or proxy; the account itself is not cooled
@@ -17,7 +18,8 @@ import type { Failure } from "./errors.ts";
 export type Blame =
   | { readonly on: "limit"; readonly scope: "account" | "model"; readonly forMs: number | undefined }
   | { readonly on: "quota"; readonly forMs: number | undefined }
-  | { readonly on: "credential" }
+  | { readonly on: "credential"; /** 401: a login may be renewed. */ readonly expired?: boolean }
+  | { readonly on: "login" }
   | { readonly on: "model" }
   | { readonly on: "account" }
   | { readonly on: "route" }
@@ -38,7 +40,9 @@ export type Outcome =
   | { readonly kind: "cut"; readonly fault: Failure; readonly blame: Blame }
   | { readonly kind: "gone" };
 
+const ACCOUNT_BOUND: ReadonlySet<Blame["on"]> = new Set(["limit", "quota", "credential", "login", "model"]);
+
 /** Blames that come from the account's own state: they limit themselves and cost no retry budget. */
 export function isAccountBound(blame: Blame): boolean {
-  return blame.on === "limit" || blame.on === "quota" || blame.on === "credential" || blame.on === "model";
+  return ACCOUNT_BOUND.has(blame.on);
 }

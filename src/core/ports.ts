@@ -1,7 +1,7 @@
 // The interfaces the edges fill. Every time and every wait goes through Clock, every random choice
 // through Random, so that the pool runs under virtual time in tests.
 
-import type { Account, Protocol } from "./account.ts";
+import type { Access, Account, Protocol } from "./account.ts";
 import type { Fault, GatewayError } from "./errors.ts";
 import type { Ask, Candidate, ExchangeRecord, Usage } from "./exchange.ts";
 import type { Prompt, StreamEvent } from "./hub.ts";
@@ -135,6 +135,8 @@ export interface UpstreamRequest {
   readonly url: string;
   readonly headers: Headers;
   readonly body: Uint8Array;
+  /** Fields of the body that had to go and were only hints; the client is told their names. */
+  readonly dropped?: readonly string[];
 }
 
 /** The head of an upstream's answer that failed, and as much of its body as was read. */
@@ -149,19 +151,34 @@ export interface FailedAnswer {
 /** Where an ask is sent, and as whom; one file per upstream service. */
 export interface Provider {
   readonly name: string;
-  /** `body` is the ask's body with all edits, in the candidate's protocol. */
-  prepare(candidate: Candidate, ask: Ask, body: Uint8Array): UpstreamRequest;
+  /** @throws GatewayError `unsupported_field` for what this service cannot do and would change the answer */
+  prepare(candidate: Candidate, draft: Draft): UpstreamRequest;
   /** Statuses, error bodies and error events in our words. `nowMs` is epoch ms. */
   outcome(answer: FailedAnswer, nowMs: number): Outcome;
   /** How the account is asked for its models. */
-  models(account: Account): Omit<UpstreamRequest, "body">;
+  models(account: Account, access: Access): Omit<UpstreamRequest, "body">;
   /** What any answer's headers say about quotas. `nowMs` is epoch ms. */
   limits(headers: Headers, nowMs: number): readonly LimitWindow[];
+  /**
+   * Events of this service's own that no protocol knows: they are kept from clients. What they say about quotas, or
+   * undefined for every other frame.
+   */
+  aside?(frame: SseFrame, nowMs: number): readonly LimitWindow[] | undefined;
+}
+
+/** A request before its provider has put it into the form its service wants. */
+export interface Draft {
+  readonly ask: Ask;
+  readonly access: Access;
+  /** The ask's body with all edits, in the candidate's protocol. */
+  readonly body: Uint8Array;
 }
 
 /** A slot of an account, taken; given back exactly once. A second release does nothing. */
 export interface Lease {
   readonly candidate: Candidate;
+  /** Whether another account could take the request over at once. */
+  hasOthers(): boolean;
   release(outcome: Outcome): void;
 }
 

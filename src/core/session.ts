@@ -1,7 +1,7 @@
 // Which conversation is this? Affinity hangs on the answer: prompt caches live at one account, so turns of one
 // conversation must meet again and two conversations must not be glued together.
 
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import type { Protocol } from "./account.ts";
 import {
   elementsAt,
@@ -42,11 +42,16 @@ export interface Opening {
  * system text and first user message), which stays while the conversation grows.
  */
 export function sessionOf(opening: Opening, keyName: string): string {
-  const hash = createHash("sha256").update(keyName).update("\0");
   const given = givenId(opening);
-  if (given === undefined) digestOpening(opening, (part) => hash.update(part).update("\0"));
-  else hash.update("id\0").update(given);
-  return hash.digest("base64url").slice(0, 22);
+  if (given !== undefined) return shortened(hash("sha256", `${keyName}\0id\0${given}`, "base64url"));
+  const digest = createHash("sha256").update(keyName).update("\0");
+  digestOpening(opening, (part) => digest.update(part).update("\0"));
+  return shortened(digest.digest("base64url"));
+}
+
+/** 128 bits and a little: enough to tell conversations apart. */
+function shortened(digest: string): string {
+  return digest.slice(0, 22);
 }
 
 function givenId({ headers, body, members }: Opening): string | undefined {

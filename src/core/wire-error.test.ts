@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { faultOfError } from "./wire-error.ts";
+import { faultOfError, readError } from "./wire-error.ts";
 
 function told(status: number | undefined, type: string, code?: string) {
   const error = { status, type, code, message: "m", param: undefined };
@@ -68,5 +68,40 @@ describe("an upstream's error in the words of the client's family", () => {
     const fault = faultOfError(error, "openai");
     expect(fault).toMatchObject({ status: 502, code: "gateway_upstream_refused" });
     expect(fault.message).not.toContain("bad key");
+  });
+});
+
+describe("an error in the form of FastAPI", () => {
+  test("is a text", () => {
+    expect(readError({ detail: "Unsupported parameter: user" })).toMatchObject({
+      status: undefined,
+      message: "Unsupported parameter: user",
+      param: undefined,
+    });
+  });
+
+  test("is a list of complaints, of which the first names the field", () => {
+    const detail = [
+      {
+        type: "missing",
+        loc: ["body", "input", 0, "role"],
+        msg: "Field required",
+        input: { secret: "kept" },
+      },
+      { type: "odd", loc: ["query"] },
+      "words",
+    ];
+    expect(readError({ detail })).toMatchObject({
+      message: 'input.0.role: Field required; query: {"type":"odd","loc":["query"]}; "words"',
+      param: "input.0.role",
+    });
+    expect(readError({ detail: [{ loc: ["body"], msg: "No object" }] })).toMatchObject({
+      message: "No object",
+      param: undefined,
+    });
+  });
+
+  test("is an object told as it stands", () => {
+    expect(readError({ detail: { code: "deactivated" } })?.message).toBe('{"code":"deactivated"}');
   });
 });

@@ -3,8 +3,8 @@
 import { GatewayError, faultOf } from "./errors.ts";
 import type { Fault } from "./errors.ts";
 import type { StreamError } from "./hub.ts";
-import { isObject, numberAt, objectAt, stringAt } from "./json.ts";
-import type { JsonObject } from "./json.ts";
+import { arrayAt, isObject, numberAt, objectAt, stringAt } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 import type { WireError } from "./ports.ts";
 
 /** What an error's code or type amounts to as a status, for errors inside a 200. */
@@ -95,8 +95,20 @@ function errorIn(data: JsonObject): JsonObject | undefined {
   const detail = data["detail"];
   // FastAPI's own envelope: a text, or a list of what was wrong with which field.
   if (typeof detail === "string" && detail !== "") return { message: detail };
-  if (Array.isArray(detail) || isObject(detail)) return { message: JSON.stringify(detail) };
-  return undefined;
+  if (Array.isArray(detail)) return listed(detail);
+  return isObject(detail) ? { message: JSON.stringify(detail) } : undefined;
+}
+
+/** `[{loc: ["body", "input", 0], msg}]` as one text; the first complaint names the field. */
+function listed(details: readonly Json[]): JsonObject {
+  const complaints = details.map((each) => {
+    const field = (arrayAt(each, "loc") ?? []).filter((step) => step !== "body").join(".");
+    return { field, words: stringAt(each, "msg") ?? JSON.stringify(each) };
+  });
+  const message = complaints
+    .map(({ field, words }) => (field === "" ? words : `${field}: ${words}`))
+    .join("; ");
+  return { message, param: complaints[0]?.field || undefined };
 }
 
 /**

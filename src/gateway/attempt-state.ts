@@ -1,5 +1,6 @@
 // What one try at one account knows, and the two things that can be said of its answer while it runs.
 
+import type { Access } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Ask } from "../core/exchange.ts";
 import type { Codec, Lease, Provider } from "../core/ports.ts";
@@ -15,6 +16,7 @@ export interface Attempt {
   readonly exchange: Exchange;
   readonly ask: Ask;
   readonly lease: Lease;
+  readonly access: Access;
   readonly provider: Provider;
   /** The protocol spoken upstream. */
   readonly upstreamCodec: Codec;

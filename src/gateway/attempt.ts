@@ -1,10 +1,12 @@
 // One try at one account: prepare, send, and relay what comes back. It never throws; it says what became of it.
 
+import type { Access } from "../core/account.ts";
 import { asGatewayError, type GatewayError } from "../core/errors.ts";
 import type { Ask } from "../core/exchange.ts";
 import { member, valueAt } from "../core/json.ts";
 import type { Blame, Outcome } from "../core/outcome.ts";
 import type { Lease } from "../core/ports.ts";
+import { withAccess } from "./access.ts";
 import type { Attempt } from "./attempt-state.ts";
 import { edited, translatedBody } from "./body.ts";
 import { BrokenUpstream } from "./broken.ts";
@@ -19,12 +21,18 @@ import type { Routes } from "./routes.ts";
 import { Tap } from "./tap.ts";
 import { Upstream } from "./upstream.ts";
 
-export async function attempt(
-  deps: Deps,
-  routes: Routes,
-  exchange: Exchange,
-  lease: Lease,
-): Promise<Outcome> {
+export function attempt(deps: Deps, routes: Routes, exchange: Exchange, lease: Lease): Promise<Outcome> {
+  return withAccess(deps, exchange, lease, (access) => attemptAs(access, { deps, routes, exchange, lease }));
+}
+
+interface Line {
+  readonly deps: Deps;
+  readonly routes: Routes;
+  readonly exchange: Exchange;
+  readonly lease: Lease;
+}
+
+async function attemptAs(access: Access, { deps, routes, exchange, lease }: Line): Promise<Outcome> {
   const settings = deps.settings();
   const { account, protocol } = lease.candidate;
   const { clock } = deps;
@@ -50,6 +58,7 @@ export async function attempt(
       exchange,
       ask,
       lease,
+      access,
       provider,
       upstreamCodec,
       upstream,
@@ -65,14 +74,16 @@ export async function attempt(
 }
 
 async function send(attempt: Attempt): Promise<Outcome> {
-  const { deps, settings, exchange, ask, lease, provider, upstream } = attempt;
+  const { deps, settings, exchange, ask, lease, access, provider, upstream, upstreamCodec } = attempt;
   const { candidate } = lease;
   const body = edited(bodyFor(attempt), ask, candidate, settings);
   debugPayload(attempt, "to-upstream", body);
   if (ask.stream) upstream.expectWithin(settings.firstEventTimeoutMs);
   else upstream.finishWithin(settings.responseTimeoutMs);
   if (exchange.signal.aborted) upstream.cancel();
-  const head = await upstream.open(provider.prepare(candidate, ask, body));
+  const request = provider.prepare(candidate, { ask, access, body });
+  exchange.dropped = [...exchange.lost(upstreamCodec), ...(request.dropped ?? [])];
+  const head = await upstream.open(request);
   deps.pool.observe(candidate.account, provider.limits(head.headers, deps.clock.wall()));
   if (head.status < 200 || head.status > 299) return refusal(attempt, head);
   const outcome = await relay(attempt, head, conversionFor(attempt));

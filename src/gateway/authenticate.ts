@@ -1,13 +1,13 @@
 // Whose request is this? The key comes as a bearer or as `x-api-key`; only hashes of keys are kept.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { GatewayError } from "../core/errors.ts";
 import type { ClientKey } from "../core/exchange.ts";
 import { matchesAny } from "../core/account.ts";
 import type { Clock } from "../core/ports.ts";
 
 export function hashToken(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
+  return hash("sha256", token, "hex");
 }
 
 /** @throws GatewayError `unauthenticated`, or `invalid_request` when two different keys are sent */

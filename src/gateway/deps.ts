@@ -3,6 +3,7 @@
 import type { Protocol } from "../core/account.ts";
 import type { ClientKey, ExchangeRecord } from "../core/exchange.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Logins } from "../core/login.ts";
 import type { AccountPool, Clock, Codec, Log, LogLine, Provider, Random, Records } from "../core/ports.ts";
 
 /** The part of the configuration that requests read. A reload replaces it whole. */
@@ -31,6 +32,7 @@ export interface Deps {
   readonly random: Random;
   readonly pool: AccountPool;
   readonly codecs: Readonly<Record<Protocol, Codec>>;
+  readonly logins: Logins;
   readonly providers: Readonly<Record<string, Provider>>;
   readonly records: Pick<Records, "append">;
   readonly log: Log;

@@ -35,6 +35,8 @@ export class Exchange {
   /** Of several accounts' failures the one worth telling: a broken upstream rather than a refused credential. */
   mostTelling: Failure | undefined;
   usage: Usage | undefined;
+  /** Fields of the request that this try had to leave out, all of them mere hints. */
+  dropped: readonly string[] = [];
   /** The error event that fits the stream under way. */
   errorEvent: ((failure: Failure) => string) | undefined;
   /** Content has gone to the client: from here nobody takes over. */
@@ -71,6 +73,11 @@ export class Exchange {
   /** The ask in the hub's form, decoded once. @throws GatewayError */
   prompt(ask: Ask): Prompt {
     return (this.#prompt ??= promptOf(ask, this.codec));
+  }
+
+  /** What the client sent that `upstream`'s protocol has no place for. */
+  lost(upstream: Codec): readonly string[] {
+    return upstream === this.codec ? [] : (this.#prompt?.dropped ?? []);
   }
 
   get elapsedMs(): number {

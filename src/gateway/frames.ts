@@ -10,8 +10,12 @@ const MAX_EVENT = 16 << 20;
 const LF = 0x0a;
 const CR = 0x0d;
 
+/** Takes what is not for clients out of a stream; true when it has. */
+export type Aside = (frame: SseFrame) => boolean;
+
 export class Frames {
   readonly #upstream: Upstream;
+  readonly #aside: Aside | undefined;
   readonly #reader = new SseReader();
   /** Bytes read so far. */
   size = 0;
@@ -19,8 +23,9 @@ export class Frames {
   /** The LF of a CRLF has left before it came. */
   #lfAhead = false;
 
-  constructor(upstream: Upstream) {
+  constructor(upstream: Upstream, aside: Aside | undefined) {
     this.#upstream = upstream;
+    this.#aside = aside;
   }
 
   /** The next batch without taking it: what a later `next` will return. */
@@ -43,12 +48,15 @@ export class Frames {
         return last?.data === undefined ? undefined : [closed(last)];
       }
       this.size += chunk.length;
-      const frames = this.#reader.push(this.#withoutLf(chunk));
+      let frames: readonly SseFrame[] = this.#reader.push(this.#withoutLf(chunk));
       if (this.#reader.pending > MAX_EVENT) throw tooLarge("an event of the upstream's stream");
       if (frames.length === 0) continue;
       // Comments and half events are no sign of life.
       if (frames.some((frame) => frame.isEvent)) this.#upstream.touch();
-      return this.#withLf(frames);
+      frames = this.#withLf(frames);
+      if (this.#aside === undefined) return frames;
+      const theirs = frames.filter((frame) => this.#aside?.(frame) !== true);
+      if (theirs.length > 0) return theirs;
     }
   }
 
@@ -75,13 +83,4 @@ function closed({ bytes }: SseFrame): SseFrame {
 export function tooLarge(what: string): BrokenUpstream {
   const failure = new GatewayError("upstream_failed", `${what} is too large`);
   return new BrokenUpstream(failure, { on: "account" });
-}
-
-/** The bytes of frames that lie side by side in one buffer, as a batch's do. */
-export function joined(frames: readonly SseFrame[]): Uint8Array {
-  const first = frames[0]?.bytes;
-  if (first !== undefined && frames.length === 1) return first;
-  const last = frames[frames.length - 1]?.bytes;
-  if (first === undefined || last === undefined) return new Uint8Array(0);
-  return new Uint8Array(first.buffer, first.byteOffset, last.byteOffset + last.length - first.byteOffset);
 }

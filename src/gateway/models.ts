@@ -1,7 +1,7 @@
 // Which models the pool can serve. Accounts that name theirs are believed; those open to a whole family are
 // asked, briefly and now and then, since only their provider knows.
 
-import { type Account, matchesAny, upstreamModel } from "../core/account.ts";
+import { type Access, type Account, matchesAny, upstreamModel } from "../core/account.ts";
 import type { ClientKey } from "../core/exchange.ts";
 import { arrayAt, parseObject, stringAt } from "../core/json.ts";
 import type { Clock, UpstreamRequest } from "../core/ports.ts";
@@ -19,7 +19,7 @@ interface Known {
   readonly until: number;
 }
 
-type ModelDeps = Pick<Deps, "settings" | "clock" | "providers">;
+type ModelDeps = Pick<Deps, "settings" | "clock" | "providers" | "logins">;
 export type ModelList = (key: ClientKey) => Promise<readonly string[]>;
 
 /** Names a client may ask for: aliases, mapped names, declared models, and what open accounts say they have. */
@@ -58,14 +58,24 @@ async function namesOf(
 
 /** The account's own list; undefined when it cannot be had. Says nothing about the account's health. */
 async function asked(deps: ModelDeps, account: Account): Promise<readonly string[] | undefined> {
-  const request = deps.providers[account.provider]?.models(account);
+  const access = await accessOf(deps, account);
+  const request = access && deps.providers[account.provider]?.models(account, access);
   if (request === undefined) return undefined;
   try {
     const body = await fetched(request, account, deps.clock);
-    return arrayAt(parseObject(body), "data")?.flatMap((each) => stringAt(each, "id") ?? []);
+    const answer = parseObject(body);
+    const list = arrayAt(answer, "data") ?? arrayAt(answer, "models");
+    return list?.flatMap((each) => stringAt(each, "id") ?? stringAt(each, "slug") ?? []);
   } catch {
     return undefined;
   }
+}
+
+async function accessOf({ logins }: ModelDeps, account: Account): Promise<Access | undefined> {
+  const { credential } = account;
+  if (credential?.kind !== "login") return credential;
+  const access = await logins.access(account);
+  return typeof access === "string" ? undefined : access;
 }
 
 async function fetched(

@@ -42,12 +42,18 @@ export async function read(reading: Reading): Promise<Ask> {
     body,
     members,
     headers,
-    query: new URL(request.url).search,
+    query: queryOf(request.url),
     session: sessionOf({ protocol, headers, body, members, model }, key.name),
     previousResponse: previous === undefined ? undefined : ownResponse(key, previous),
     continuable: protocol === "messages" ? hasThread(body, members) : isStored(body, members),
     replayable: previous === undefined && !hasEffects(body, members),
   };
+}
+
+/** Without building a URL object for every request. */
+function queryOf(url: string): string {
+  const at = url.indexOf("?");
+  return at < 0 || at === url.length - 1 ? "" : url.slice(at);
 }
 
 /** Whoever knows another key's response id is not led to that key's account by it. */
@@ -95,25 +101,22 @@ function tooLarge(limit: number): GatewayError {
 }
 
 /** The body's bytes, refused as soon as it is known to be too large. */
-async function bounded({ request, settings, clock }: Reading): Promise<Uint8Array> {
+function bounded({ request, settings, clock }: Reading): Promise<Uint8Array> {
   const limit = settings.maxBodyBytes;
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
   if (announced > limit) throw tooLarge(limit);
-  if (request.body === null) throw new GatewayError("invalid_request", "the request has no body");
-  let late: (reason: GatewayError) => void = () => {};
-  const tooLate = new Promise<never>((_, reject) => (late = reject));
-  const cancel = clock.after(settings.bodyTimeoutMs, () =>
-    late(new GatewayError("body_timeout", "the body did not arrive in time")),
-  );
-  try {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(settings.bodyTimeoutMs, () =>
+      reject(new GatewayError("body_timeout", "the body did not arrive in time")),
+    );
+    // A body that says its length is not made a stream first, which would cost more than all its reading.
     const whole = announced >= 0 ? request.bytes() : gathered(request.body, limit);
-    return await Promise.race([whole, tooLate]);
-  } finally {
-    cancel();
-  }
+    whole.then(resolve, reject).finally(cancel);
+  });
 }
 
-async function gathered(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {
+async function gathered(body: ReadableStream<Uint8Array> | null, limit: number): Promise<Uint8Array> {
+  if (body === null) throw new GatewayError("invalid_request", "the request has no body");
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {

@@ -1,7 +1,8 @@
 // An upstream that answers with an error: read it, let the provider judge it, keep its words for the client.
 
+import { type Failure, GatewayError } from "../core/errors.ts";
 import { answerHeaders } from "../core/headers.ts";
-import { type JsonObject, parseObject } from "../core/json.ts";
+import { type JsonObject, member, parseObject } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { WireError } from "../core/ports.ts";
 import type { Attempt } from "./attempt-state.ts";
@@ -27,9 +28,19 @@ export async function refusal(attempt: Attempt, head: Head): Promise<Outcome> {
   const data = parseObject(text);
   const outcome = judge(attempt, head, data);
   if (outcome.kind === "stop" && upstreamCodec === exchange.codec && data !== undefined) {
+    suspect(attempt, outcome.fault);
     exchange.refusal = { status: head.status, headers: answerHeaders(head.headers), body };
   }
   return outcome;
+}
+
+/** A refusal of a field that the client never sent is our own mistake. */
+function suspect({ deps, exchange, ask, lease }: Attempt, fault: Failure): void {
+  const param = fault instanceof GatewayError ? undefined : fault.param;
+  const field = param?.split(/[.[]/)[0];
+  if (field === undefined || member(ask.members, field) !== undefined) return;
+  const fields = { id: exchange.id, account: lease.candidate.account.name, param };
+  deps.log({ level: "error", event: "upstream-refused-our-field", fields });
 }
 
 /** Any failed answer in our words; `data` is undefined for what is not JSON. */

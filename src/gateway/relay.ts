@@ -10,7 +10,7 @@ import { type Attempt, commit, cutShort } from "./attempt-state.ts";
 import { type Head, MAX_WHOLE } from "./upstream.ts";
 import type { Conversion, StreamConversion } from "./convert.ts";
 import { debugFrames, debugPayload } from "./debug.ts";
-import { Frames, joined, tooLarge } from "./frames.ts";
+import { type Aside, Frames, tooLarge } from "./frames.ts";
 import { judge, judgeEvent } from "./refusal.ts";
 
 /** What names an answer but says nothing yet is held back this long and this far. */
@@ -21,10 +21,30 @@ const decoder = new TextDecoder();
 export async function relay(attempt: Attempt, head: Head, conversion: Conversion): Promise<Outcome> {
   const streams = (head.headers.get("content-type") ?? "").includes("text/event-stream");
   if (!streams) return relayWhole(attempt, head, conversion);
-  const frames = new Frames(attempt.upstream);
+  const frames = new Frames(attempt.upstream, asideOf(attempt));
   return attempt.ask.stream
     ? relayStream(attempt, head, frames, conversion)
     : relayFolded(attempt, head, frames, conversion);
+}
+
+/** Events of the service's own say how its account stands. */
+function asideOf({ provider, deps, lease }: Attempt): Aside | undefined {
+  if (provider.aside === undefined) return undefined;
+  return (frame) => {
+    const windows = provider.aside?.(frame, deps.clock.wall());
+    if (windows === undefined) return false;
+    if (windows.length > 0) deps.pool.observe(lease.candidate.account, windows);
+    return true;
+  };
+}
+
+/** The answer's headers, and how true it is to what was asked. */
+function headersFor({ exchange, upstreamCodec }: Attempt, head: Head): Headers {
+  const headers = answerHeaders(head.headers);
+  const dropped = exchange.dropped.map((name) => name.replace(/[^\x21-\x2b\x2d-\x7e]/g, "?")).join(",");
+  const whole = upstreamCodec === exchange.codec ? "passthrough" : "lossless";
+  headers.set("x-sub2api-fidelity", dropped === "" ? whole : `lossy; dropped=${dropped}`);
+  return headers;
 }
 
 /** A whole answer. A client that wants a stream gets the stream it would have been. */
@@ -38,7 +58,7 @@ async function relayWhole(attempt: Attempt, head: Head, conversion: Conversion):
   }
   tap.count(data);
   exchange.usage = tap.usage;
-  const headers = answerHeaders(head.headers);
+  const headers = headersFor(attempt, head);
   const text = ask.stream ? conversion.unfold(data) : undefined;
   const whole = text === undefined ? conversion.whole : undefined;
   const body = whole === undefined ? bytes : JSON.stringify(whole(data));
@@ -83,7 +103,7 @@ async function relayFolded(
   if (answer === undefined) throw cutShort();
   exchange.usage = tap.usage;
   commit(attempt);
-  const headers = answerHeaders(head.headers);
+  const headers = headersFor(attempt, head);
   headers.set("content-type", "application/json");
   const body = JSON.stringify(answer);
   debugPayload(attempt, "to-client", body);
@@ -101,7 +121,7 @@ async function relayStream(
   const held = await hold(attempt, head, frames);
   if (!Array.isArray(held)) return held;
   commit(attempt);
-  exchange.client.open(answerHeaders(head.headers));
+  exchange.client.open(headersFor(attempt, head));
   upstream.expectWithin(settings.streamReadTimeoutMs);
   const stream = conversion.stream?.();
   const { wire } = exchange.codec;
@@ -196,19 +216,19 @@ function senseless({ exchange }: Attempt, fault: Failure): Outcome {
   return { kind: "cut", fault, blame: { on: "account" } };
 }
 
-/** The bytes of frames, which lie in one buffer unless they were held over several reads. */
+/** The bytes of frames, which lie side by side in one buffer unless they were held or something was taken out. */
 function bytesOf(frames: readonly SseFrame[]): Uint8Array {
-  const first = frames[0];
+  const first = frames[0]?.bytes;
   if (first === undefined) return new Uint8Array(0);
-  const adjacent = frames.every((frame, i) => {
-    const before = i === 0 ? undefined : frames[i - 1];
-    return (
-      before === undefined ||
-      (frame.bytes.buffer === before.bytes.buffer &&
-        frame.bytes.byteOffset === before.bytes.byteOffset + before.bytes.length)
-    );
-  });
-  return adjacent ? joined(frames) : Buffer.concat(frames.map((frame) => frame.bytes));
+  if (frames.length === 1) return first;
+  let end = first.byteOffset;
+  for (const { bytes } of frames) {
+    if (bytes.buffer !== first.buffer || bytes.byteOffset !== end) {
+      return Buffer.concat(frames.map((frame) => frame.bytes));
+    }
+    end += bytes.length;
+  }
+  return new Uint8Array(first.buffer, first.byteOffset, end - first.byteOffset);
 }
 
 /** The upstream's own error event after content: in the client's protocol it has been passed on as it is. */

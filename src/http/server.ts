@@ -2,9 +2,12 @@
 
 import type { Protocol } from "../core/account.ts";
 import { plain, requestId } from "./answers.ts";
+import { createPeerFinder, type Peer } from "./guard.ts";
 
 /** What answers a request; `id` is the rest of the path for routes that take one. */
 export type Handle = (request: Request, id?: string) => Promise<Response> | Response;
+/** For routes to which it matters who asks. */
+export type PeerHandle = (request: Request, peer: Peer) => Promise<Response> | Response;
 
 export interface Routes {
   /** Client requests in one of the protocols. */
@@ -15,18 +18,24 @@ export interface Routes {
   readonly health: Handle;
   readonly live: Handle;
   readonly ready: Handle;
+  readonly login: PeerHandle;
+  readonly paste: PeerHandle;
+  readonly confirm: PeerHandle;
 }
 
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
   readonly routes: Routes;
+  /** Addresses and ranges whose `x-forwarded-for` counts. */
+  readonly trustedProxies: () => readonly string[];
   /** A failure nobody caught: the client gets a plain 500. */
   readonly onError: (error: unknown) => void;
 }
 
 export interface Server {
   readonly url: string;
+  readonly port: number;
   /** Requests whose answer has not left in full. */
   readonly pending: () => number;
   /** Stops listening; with `now` open connections are closed as well. */
@@ -38,6 +47,7 @@ const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 export function startServer(options: ServerOptions): Server {
   const table = routeTable(options.routes);
+  const peerOf = createPeerFinder(options.trustedProxies);
   const server = Bun.serve({
     hostname: options.host,
     port: options.port,
@@ -47,7 +57,8 @@ export function startServer(options: ServerOptions): Server {
     development: false,
     // Outside development Bun would let a second gateway share the port without a word.
     reusePort: false,
-    fetch: (request) => dispatch(table, request, options.routes.upgrade),
+    fetch: (request, bun) =>
+      dispatch({ table, upgrade: options.routes.upgrade, peer: () => peerOf(request, bun) }, request),
     error: (error) => {
       options.onError(error);
       return plain(500, "internal", "the gateway failed to handle this request");
@@ -56,6 +67,7 @@ export function startServer(options: ServerOptions): Server {
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {
     url: `http://${host}:${server.port}`,
+    port: server.port ?? options.port,
     pending: () => server.pendingRequests,
     stop: (now) => server.stop(now),
   };
@@ -63,7 +75,11 @@ export function startServer(options: ServerOptions): Server {
 
 interface Route {
   readonly method: "GET" | "POST";
-  readonly handle: Handle;
+  readonly handle: (
+    request: Request,
+    id: string | undefined,
+    peer: () => Peer,
+  ) => Promise<Response> | Response;
 }
 
 type Table = ReadonlyMap<string, Route>;
@@ -73,7 +89,11 @@ function routeTable(routes: Routes): Table {
     method: "POST",
     handle: (request) => routes.exchange(request, protocol),
   });
-  const get = (handle: Handle): Route => ({ method: "GET", handle });
+  const get = (handle: Handle): Route => ({ method: "GET", handle: (request, id) => handle(request, id) });
+  const withPeer = (method: Route["method"], handle: PeerHandle): Route => ({
+    method,
+    handle: (request, _id, peer) => handle(request, peer()),
+  });
   return new Map([
     ["/v1/messages", post("messages")],
     ["/v1/responses", post("responses")],
@@ -84,17 +104,26 @@ function routeTable(routes: Routes): Table {
     ["/health", get(routes.health)],
     ["/health/live", get(routes.live)],
     ["/health/ready", get(routes.ready)],
+    ["/auth/login", withPeer("GET", routes.login)],
+    ["/auth/paste", withPeer("POST", routes.paste)],
+    ["/auth/confirm", withPeer("POST", routes.confirm)],
   ]);
 }
 
-function dispatch(table: Table, request: Request, upgrade: () => Response): Promise<Response> | Response {
+interface Arrival {
+  readonly table: Table;
+  readonly upgrade: () => Response;
+  readonly peer: () => Peer;
+}
+
+function dispatch({ table, upgrade, peer }: Arrival, request: Request): Promise<Response> | Response {
   const path = pathOf(request.url);
   const model = path.startsWith("/v1/models/") ? path.slice("/v1/models/".length) : undefined;
   const route = table.get(model === undefined ? path : "/v1/models/");
   if (route === undefined) return unknownPath(request, path);
   const { method } = request;
-  if (method === route.method) return route.handle(request, model);
-  if (method === "HEAD" && route.method === "GET") return route.handle(request, model);
+  const isRead = method === "HEAD" && route.method === "GET";
+  if (method === route.method || isRead) return route.handle(request, model, peer);
   if (method === "GET" && isUpgrade(request)) return upgradeRequired(upgrade());
   return plain(405, "method_not_allowed", `use ${route.method} here`, { allow: route.method });
 }

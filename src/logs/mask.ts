@@ -2,6 +2,7 @@
 // known. It errs towards hiding. Linear in the text.
 
 import { KnownSecrets } from "./known.ts";
+import { remembering } from "./memo.ts";
 import { namedSpans } from "./named.ts";
 import { HIDDEN, hide } from "./spans.ts";
 
@@ -31,10 +32,11 @@ const SUSPICIOUS =
 /** @param secrets known word for word; a live set, which may grow */
 export function createMask(secrets: ReadonlySet<string> = new Set()): Mask {
   const known = new KnownSecrets(secrets);
-  return (text) => {
+  const mask = (text: string): string => {
     const masked = known.hide(text);
     return SUSPICIOUS.test(masked) ? maskPatterns(masked) : masked;
   };
+  return remembering(mask, () => secrets.size);
 }
 
 function maskPatterns(text: string): string {

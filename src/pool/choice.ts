@@ -44,6 +44,16 @@ export function select(search: Search, now: number): Selection {
   );
 }
 
+/** Whether anybody who is fit and has not been tried has room now. */
+export function isServable({ offer, tried }: Search, now: number): boolean {
+  return offer.tiers.some(({ entries }) =>
+    entries.some(
+      ({ live, candidate }) =>
+        live.hasRoom && !tried.has(live) && live.standing(candidate.model, now) === "open",
+    ),
+  );
+}
+
 /** The entry with which a waiting request would take this account, if it would. */
 export function takes(search: Search, live: LiveAccount, now: number): Entry | undefined {
   const { bound, offer, tried } = search;

@@ -4,7 +4,7 @@ import { LRUCache } from "lru-cache";
 import type { Blame, Outcome } from "../core/outcome.ts";
 import type { Clock, Log, Random } from "../core/ports.ts";
 import { BrownOut } from "./brown-out.ts";
-import { type CoolKind, type Cooldown, setBack } from "./cooldown.ts";
+import { type CoolKind, type Cooldown, setBack, type Setback } from "./cooldown.ts";
 import type { Health } from "./health.ts";
 import type { PoolLease } from "./lease.ts";
 import { isUsable, type LiveAccount, type Route } from "./live-account.ts";
@@ -59,9 +59,18 @@ export class Consequences {
     }
   }
 
+  /** Whether requests to it cost extra now: then it rests until its plan serves again, unless it is allowed to go on. */
+  costsExtra(live: LiveAccount, costs: boolean, forMs: number | undefined): void {
+    if (!costs || live.account.allowExtraUsage) return this.#warm(live, ({ kind }) => kind === "extra");
+    const known = live.cooldowns.get("extra", "");
+    if (known !== undefined && this.#options.clock.now() < known.until) return;
+    const lease = this.#options.newestLease();
+    this.#setBack(live, { kind: "extra", model: "", forMs, lease });
+  }
+
   /** The account has a new credential. */
   renewed(live: LiveAccount): void {
-    this.#warm(live, (each) => each.kind === "credential");
+    this.#warm(live, (each) => each.kind === "credential" || each.kind === "login");
   }
 
   #succeeded(lease: PoolLease): void {
@@ -82,6 +91,8 @@ export class Consequences {
       case "credential":
         this.#options.unbind(lease);
         return this.#cool(lease, "credential", "account", undefined);
+      case "login":
+        return this.#cool(lease, "login", "account", undefined);
       case "model":
         return this.#cool(lease, "model", "model", undefined);
       case "account":
@@ -100,23 +111,28 @@ export class Consequences {
   }
 
   #cool(lease: PoolLease, kind: CoolKind, scope: "account" | "model", forMs: number | undefined): void {
-    const { clock, random, newestLease, saved, log, worsened } = this.#options;
     const { live, candidate } = lease;
-    const { name } = live.account;
     // An answer to the old credential says nothing about the new one.
     if (kind !== "model" && !sameCredential(candidate.account, live.account)) return;
     const model = scope === "model" ? candidate.model : "";
+    if (this.#setBack(live, { kind, model, forMs, lease: lease.number })) lease.stopProbing();
+  }
+
+  /** True when that is news. */
+  #setBack(live: LiveAccount, setback: Setback): boolean {
+    const { clock, random, newestLease, saved, log, worsened } = this.#options;
+    const { kind, model } = setback;
+    const { name } = live.account;
     const now = clock.now();
     const known = live.cooldowns.get(kind, model);
-    const setback = { kind, model, forMs, lease: lease.number };
     const cooldown = setBack(known, setback, { now, lease: newestLease(), random });
-    if (cooldown === known) return;
+    if (cooldown === known) return false;
     for (const forgotten of live.cooldowns.set(cooldown)) saved.remove(name, forgotten);
     saved.save(live.account, cooldown);
     const fields = { account: name, kind, model, seconds: Math.round((cooldown.until - now) / 1_000) };
     log({ level: "warn", event: "account-cooled", fields });
-    lease.stopProbing();
     worsened(live);
+    return true;
   }
 
   /** Ends cooldowns. */

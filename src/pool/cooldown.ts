@@ -4,7 +4,7 @@
 import { clampWait } from "../core/limits.ts";
 import type { Random } from "../core/ports.ts";
 
-export type CoolKind = "limit" | "quota" | "credential" | "model";
+export type CoolKind = "limit" | "quota" | "extra" | "credential" | "login" | "model";
 
 export interface Cooldown {
   readonly kind: CoolKind;
@@ -43,7 +43,9 @@ interface Rule {
 const RULES: Readonly<Record<CoolKind, Rule>> = {
   limit: { baseMs: MINUTE, maxMs: 30 * MINUTE },
   quota: { baseMs: HOUR, maxMs: 24 * HOUR, probeEveryMs: 15 * MINUTE },
+  extra: { baseMs: HOUR, maxMs: 24 * HOUR },
   credential: { baseMs: 30 * MINUTE, maxMs: 24 * HOUR },
+  login: { baseMs: 10_000, maxMs: 5 * MINUTE },
   model: { baseMs: HOUR, maxMs: HOUR },
 };
 

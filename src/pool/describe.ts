@@ -9,7 +9,9 @@ import type { Offer } from "./offer.ts";
 const REASONS: Readonly<Record<CoolKind, string>> = {
   limit: "rate limit",
   quota: "quota used up",
+  extra: "requests would cost extra",
   credential: "credential refused",
+  login: "login cannot be renewed now",
   model: "model not there",
 };
 
@@ -32,7 +34,8 @@ type Condition = Pick<AccountStatus, "state" | "reason"> & { readonly until?: nu
 function conditionOf(live: LiveAccount, now: number): Condition {
   const { account } = live;
   if (account.disabled) return { state: "disabled", reason: "disabled in the configuration" };
-  if (account.credential === undefined) return { state: "needs_login", reason: "has to be logged in" };
+  if (account.credential === undefined)
+    return { state: "needs_login", reason: account.loginNeeded ?? "has to be logged in" };
   const cooldowns = live.cooldowns.all();
   const whole = latest(cooldowns.filter((each) => each.model === ""));
   if (whole !== undefined && whole.probeAt > now) {

@@ -7,7 +7,11 @@ import type { Search } from "./choice.ts";
 import type { LiveAccount, Route } from "./live-account.ts";
 import type { Entry } from "./offer.ts";
 
-type LeaseEnd = (lease: PoolLease, outcome: Outcome) => void;
+/** What a lease needs of those who gave it. */
+export interface LeaseKeeper {
+  end(lease: PoolLease, outcome: Outcome): void;
+  hasOthers(search: Search): boolean;
+}
 
 export class PoolLease implements Lease {
   readonly candidate: Candidate;
@@ -17,22 +21,26 @@ export class PoolLease implements Lease {
   readonly search: Search;
   /** Leases are numbered in the order they were taken, to tell what came before a failure from what came after. */
   readonly number: number;
-  readonly #end: LeaseEnd;
+  readonly #keeper: LeaseKeeper;
   #isOut = true;
 
-  constructor(entry: Entry, search: Search, number: number, end: LeaseEnd) {
+  constructor(entry: Entry, search: Search, number: number, keeper: LeaseKeeper) {
     this.candidate = entry.candidate;
     this.live = entry.live;
     this.route = entry.live.route;
     this.search = search;
     this.number = number;
-    this.#end = end;
+    this.#keeper = keeper;
   }
 
   release(outcome: Outcome): void {
     if (!this.#isOut) return;
     this.#isOut = false;
-    this.#end(this, outcome);
+    this.#keeper.end(this, outcome);
+  }
+
+  hasOthers(): boolean {
+    return this.#keeper.hasOthers(this.search);
   }
 
   /** Enters the lease as the one that probes what has run out. */

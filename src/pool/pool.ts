@@ -3,7 +3,7 @@
 import type { Account } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Ask } from "../core/exchange.ts";
-import type { LimitWindow } from "../core/limits.ts";
+import { EXTRA_USAGE, type LimitWindow } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type {
   AccountPool,
@@ -148,7 +148,13 @@ class LivePool implements Pool {
   }
 
   observe(account: Account, windows: readonly LimitWindow[]): void {
-    this.#roster.get(account.name)?.observe(windows);
+    const live = this.#roster.get(account.name);
+    if (live === undefined) return;
+    live.observe(windows);
+    const extra = windows.find((window) => window.name === EXTRA_USAGE);
+    if (extra === undefined) return;
+    const forMs = extra.resetAt === undefined ? undefined : extra.resetAt - this.#clock.wall();
+    this.#consequences.costsExtra(live, (extra.used ?? 0) > 0, forMs);
   }
 
   verdict(ask: Ask, { codecs }: CandidateOptions): GatewayError | undefined {
@@ -161,6 +167,9 @@ class LivePool implements Pool {
 
   reload(accounts: readonly Account[], settings: PoolSettings): void {
     for (const live of this.#roster.load(accounts)) this.#consequences.renewed(live);
+    for (const live of this.#roster.accounts()) {
+      if (live.account.allowExtraUsage) this.#consequences.costsExtra(live, false, undefined);
+    }
     this.#sessions.setTtl(settings.stickyTtlMs);
     for (const live of this.#roster.accounts()) this.#watch(live);
     this.#slots.limit(settings);

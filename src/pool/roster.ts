@@ -126,5 +126,9 @@ function routeName(account: Account): string {
 }
 
 export function sameCredential(a: Account, b: Account): boolean {
-  return a.credential?.kind === b.credential?.kind && a.credential?.secret === b.credential?.secret;
+  return markOf(a) === markOf(b);
+}
+
+function markOf({ credential }: Account): string | number | undefined {
+  return credential?.kind === "login" ? credential.generation : credential?.secret;
 }

@@ -10,7 +10,7 @@ import { type CoolKind, type Cooldown, LONGEST_MS } from "./cooldown.ts";
 /** How long after its end a cooldown is remembered, so that a probe that fails still doubles it. */
 const KEPT_MS = 24 * 3_600_000;
 
-const KINDS: readonly CoolKind[] = ["limit", "quota", "credential", "model"];
+const KINDS: readonly CoolKind[] = ["limit", "quota", "extra", "credential", "login", "model"];
 
 export interface Found {
   readonly account: string;
@@ -75,8 +75,9 @@ export class SavedCooldowns {
 
 /** Tells one credential from another without telling what it is. */
 export function fingerprint({ credential }: Account): string {
+  const mark = credential?.kind === "login" ? `login ${credential.generation}` : credential?.secret;
   return createHash("sha256")
-    .update(credential?.secret ?? "")
+    .update(mark ?? "")
     .digest("base64url")
     .slice(0, 12);
 }

@@ -5,9 +5,9 @@ import { GatewayError } from "../core/errors.ts";
 import type { ClientKey } from "../core/exchange.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Clock } from "../core/ports.ts";
-import { type Search, select, takes, takeTurn } from "./choice.ts";
+import { isServable, type Search, select, takes, takeTurn } from "./choice.ts";
 import { FairQueue } from "./fair-queue.ts";
-import { PoolLease } from "./lease.ts";
+import { type LeaseKeeper, PoolLease } from "./lease.ts";
 import type { LiveAccount } from "./live-account.ts";
 import type { Entry, Kind, Offer } from "./offer.ts";
 
@@ -36,6 +36,10 @@ export class Slots {
   readonly #queue = new FairQueue<Waiter>();
   /** Leases out by client key. */
   readonly #keys = new Map<string, number>();
+  readonly #keeper: LeaseKeeper = {
+    end: (lease, outcome) => this.#end(lease, outcome),
+    hasOthers: (search) => isServable(search, this.#clock.now()),
+  };
   #queueTimeoutMs = 0;
   #number = 0;
   #active = 0;
@@ -142,7 +146,7 @@ export class Slots {
     const isProbe = live.standing(candidate.model, now) === "probe";
     if (live !== search.bound?.live) takeTurn(entry);
     this.#number += 1;
-    const lease = new PoolLease(entry, search, this.#number, (ended, outcome) => this.#end(ended, outcome));
+    const lease = new PoolLease(entry, search, this.#number, this.#keeper);
     live.count(1);
     this.#active += 1;
     this.#count(search.ask.key.name, 1);

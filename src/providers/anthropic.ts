@@ -1,10 +1,10 @@
 // Anthropic's API (platform.claude.com, Messages) with an API key or a fixed bearer token.
 
-import type { Account } from "../core/account.ts";
-import type { Ask, Candidate } from "../core/exchange.ts";
-import { instantMs, type LimitWindow, retryAfterMs } from "../core/limits.ts";
+import type { Access, Account } from "../core/account.ts";
+import type { Candidate } from "../core/exchange.ts";
+import { EXTRA_USAGE, instantMs, type LimitWindow, retryAfterMs } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
-import type { FailedAnswer, Provider } from "../core/ports.ts";
+import type { Draft, FailedAnswer, Provider } from "../core/ports.ts";
 import { USER_AGENT } from "../core/version.ts";
 import {
   commonOutcome,
@@ -21,7 +21,10 @@ import {
 /** Sent when the client names none. */
 const DEFAULT_VERSION = "2023-06-01";
 
-/** Money is gone, whatever the status: 402, and 400 or 429 in these words. */
+/**
+ * Money is gone, whatever the status: 402, and 400 or 429 in these words. The last two are a subscription's: this use is
+ * paid for beyond the plan, and that is off or used up. So it rests too where extra usage is allowed.
+ */
 const MONEY =
   /billing_error|credit balance|spend_limit|spend limit|specified API usage limits|extra usage|third-party apps/i;
 const BANNED = /organization_on_hold|organization has been disabled/i;
@@ -33,15 +36,15 @@ const UNIFIED = ["5h", "7d"] as const;
 export const anthropic: Provider = {
   name: "anthropic",
 
-  prepare(candidate: Candidate, ask: Ask, body: Uint8Array) {
-    const request = prepare(candidate, ask, body);
-    sign(request.headers, candidate.account);
+  prepare(candidate: Candidate, draft: Draft) {
+    const request = prepare(candidate, draft);
+    sign(request.headers, draft.access);
     return request;
   },
 
-  models(account: Account) {
+  models(account: Account, access: Access) {
     const headers = new Headers({ "user-agent": USER_AGENT });
-    sign(headers, account);
+    sign(headers, access);
     return { url: `${endpoint(account, "models")}?limit=1000`, headers };
   },
 
@@ -72,18 +75,22 @@ export const anthropic: Provider = {
       windows.push({ name, used: 1 - remaining / limit, resetAt, source: "header", seenAt: nowMs });
     }
     for (const name of UNIFIED) {
-      const used = headers.get(`anthropic-ratelimit-unified-${name}-utilization`);
-      if (used === null) continue;
+      const used = Number(headers.get(`anthropic-ratelimit-unified-${name}-utilization`) ?? Number.NaN);
+      if (Number.isNaN(used)) continue;
       const resetAt = instantMs(headers.get(`anthropic-ratelimit-unified-${name}-reset`));
-      windows.push({ name, used: Number(used), resetAt, source: "header", seenAt: nowMs });
+      windows.push({ name, used, resetAt, source: "header", seenAt: nowMs });
     }
-    return windows;
+    const inUse = headers.get("anthropic-ratelimit-unified-overage-in-use");
+    if (inUse === null) return windows;
+    const used = inUse === "true" ? 1 : 0;
+    const resetAt = instantMs(headers.get("anthropic-ratelimit-unified-reset"));
+    return [...windows, { name: EXTRA_USAGE, used, resetAt, source: "header", seenAt: nowMs }];
   },
 };
 
-function sign(headers: Headers, { credential }: Account): void {
-  if (credential?.kind === "api_key") headers.set("x-api-key", credential.secret);
-  if (credential?.kind === "bearer") headers.set("authorization", `Bearer ${credential.secret}`);
+function sign(headers: Headers, { kind, secret }: Access): void {
+  if (kind === "api_key") headers.set("x-api-key", secret);
+  else headers.set("authorization", `Bearer ${secret}`);
   if (!headers.has("anthropic-version")) headers.set("anthropic-version", DEFAULT_VERSION);
 }
 

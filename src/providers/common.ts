@@ -2,11 +2,12 @@
 
 import type { Account, Protocol } from "../core/account.ts";
 import { type Failure, type Fault, GatewayError } from "../core/errors.ts";
-import type { Ask, Candidate } from "../core/exchange.ts";
+import type { Candidate } from "../core/exchange.ts";
 import { requestHeaders } from "../core/headers.ts";
-import { clampWait, retryAfterMs } from "../core/limits.ts";
+import { type JsonObject, numberAt } from "../core/json.ts";
+import { clampWait, goDurationMs, retryAfterMs } from "../core/limits.ts";
 import type { Blame, Outcome } from "../core/outcome.ts";
-import type { FailedAnswer, UpstreamRequest, WireError } from "../core/ports.ts";
+import type { Draft, FailedAnswer, UpstreamRequest, WireError } from "../core/ports.ts";
 import { USER_AGENT } from "../core/version.ts";
 
 const PATHS: Readonly<Record<Protocol | "models", string>> = {
@@ -24,7 +25,7 @@ export function endpoint(account: Account, protocol: Protocol | "models"): strin
 }
 
 /** The request with the client's harmless headers; the provider adds its credential. */
-export function prepare(candidate: Candidate, ask: Ask, body: Uint8Array): UpstreamRequest {
+export function prepare(candidate: Candidate, { ask, body }: Draft): UpstreamRequest {
   const headers = requestHeaders(ask.headers);
   headers.set("content-type", "application/json");
   // A compressed stream would be buffered, and what is inflated here is paid for here.
@@ -62,7 +63,7 @@ export function next(fault: Failure, blame: Blame): Outcome {
 export function refused(status: number): Outcome {
   const why = status === 401 ? "did not accept its credential" : `refused it (${status})`;
   const fault = new GatewayError("upstream_refused", `the upstream of the chosen account ${why}`);
-  return next(fault, { on: "credential" });
+  return next(fault, { on: "credential", expired: status === 401 });
 }
 
 export function modelMissing(): Outcome {
@@ -94,4 +95,31 @@ export function commonOutcome(answer: FailedAnswer, nowMs: number): Outcome {
 export function says(error: WireError | undefined, pattern: RegExp): boolean {
   if (error === undefined) return false;
   return pattern.test(error.type) || pattern.test(error.code ?? "") || pattern.test(error.message);
+}
+
+// The words that OpenAI's services have in common.
+
+/** Plan or money used up: waiting a minute does not help. */
+export const QUOTA =
+  /insufficient_quota|billing_hard_limit|usage_limit_reached|usage_not_included|billing_not_active/;
+/**
+ * A model's absence. At the message's beginning, since further on it may be something the client wrote and the upstream
+ * repeats.
+ */
+export const NO_MODEL =
+  /^model_not_found$|^(?:the )?(?:requested )?(?:\S{1,120} )?model\b.{0,200}\b(?:does not exist|not found|not supported|not available)\b/i;
+export const OVERLOADED = /server_is_overloaded|slow_down|Selected model is at capacity/;
+
+/** `resets_in_seconds` or `resets_at` (epoch seconds) in an error body. */
+export function bodyResetMs(error: JsonObject | undefined, nowMs: number): number | undefined {
+  const inSeconds = numberAt(error, "resets_in_seconds");
+  const at = numberAt(error, "resets_at");
+  if (at !== undefined && at * 1_000 > nowMs) return at * 1_000 - nowMs;
+  return inSeconds === undefined || inSeconds < 0 ? undefined : inSeconds * 1_000;
+}
+
+/** "Please try again in 11.05s", the only hint some limits give. */
+export function textWaitMs(message: string | undefined): number | undefined {
+  const found = /try again in ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)/i.exec(message ?? "");
+  return found?.[1] === undefined ? undefined : goDurationMs(found[1]);
 }

@@ -1,6 +1,7 @@
 // What statuses and error words of both providers amount to: whom an attempt's failure is blamed on.
 
 import { describe, expect, test } from "bun:test";
+import { EXTRA_USAGE } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Provider, WireError } from "../core/ports.ts";
 import { anthropic } from "./anthropic.ts";
@@ -101,6 +102,8 @@ describe("anthropic", () => {
       "limit account 30000",
     ],
     [{ status: 400, message: "Your credit balance is too low" }, "quota bare"],
+    [{ status: 400, message: "Third-party apps are not part of this plan." }, "quota bare"],
+    [{ status: 429, message: "Extra usage is required.", headers: { "retry-after": "60" } }, "quota 60000"],
     [{ status: 402, type: "billing_error" }, "quota bare"],
     [{ status: 400, code: "organization_on_hold" }, "credential"],
     [{ status: 404, type: "not_found_error", message: "model: claude-none" }, "model"],
@@ -118,11 +121,29 @@ describe("anthropic", () => {
       "anthropic-ratelimit-requests-reset": "2026-03-01T12:01:00Z",
       [`${unified}5h-utilization`]: "0.42",
       [`${unified}5h-reset`]: String(SECONDS + 60),
+      [`${unified}7d-utilization`]: "unknown",
     });
     expect(anthropic.limits(headers, NOW)).toEqual([
       { name: "requests", used: expect.closeTo(0.2), resetAt: NOW + 60_000, source: "header", seenAt: NOW },
       { name: "5h", used: 0.42, resetAt: NOW + 60_000, source: "header", seenAt: NOW },
     ]);
+  });
+});
+
+describe("anthropic's extra usage", () => {
+  const unified = "anthropic-ratelimit-unified-";
+  const extra = (headers: Record<string, string>): unknown =>
+    anthropic.limits(new Headers(headers), NOW).find(({ name }) => name === EXTRA_USAGE);
+
+  test("is in use, until the plan's own limits start anew, or no more", () => {
+    const reset = { [`${unified}reset`]: String(SECONDS + 600) };
+    const seen = { name: EXTRA_USAGE, resetAt: NOW + 600_000, source: "header", seenAt: NOW };
+    expect(extra({ ...reset, [`${unified}overage-in-use`]: "true" })).toEqual({ ...seen, used: 1 });
+    expect(extra({ ...reset, [`${unified}overage-in-use`]: "false" })).toEqual({ ...seen, used: 0 });
+  });
+
+  test("is not spoken of when no header does", () => {
+    expect(extra({ [`${unified}status`]: "allowed", [`${unified}5h-utilization`]: "1.1" })).toBeUndefined();
   });
 });
 

@@ -1,7 +1,8 @@
-// Records that live and die with the process: for tests, and for whoever wants no file.
+// Records and logins that live and die with the process: for tests, and for whoever wants no file.
 
 import type { ExchangeRecord } from "../core/exchange.ts";
-import type { Records, SavedState } from "../core/ports.ts";
+import type { LoginStore, SealedLogin } from "../core/login.ts";
+import type { Clock, Records, SavedState } from "../core/ports.ts";
 import { isLive } from "./common.ts";
 
 const MAX_ROWS = 10_000;
@@ -38,5 +39,31 @@ export function memoryRecords(): MemoryRecords {
     close() {
       open = false;
     },
+  };
+}
+
+/** Several keepers of one process may share it. `close` does nothing: the next keeper finds what the last one left. */
+export function memoryLoginStore(clock: Clock): LoginStore {
+  const logins = new Map<string, SealedLogin>();
+  const claims = new Map<string, { readonly owner: string; readonly endsAt: number }>();
+  return {
+    load: async (account) => logins.get(account),
+    versions: async () => new Map([...logins].map(([account, { version }]) => [account, version])),
+    commit: async ({ account, version, sealed }) => {
+      if (version !== (logins.get(account)?.version ?? 0) + 1) return false;
+      logins.set(account, { account, version, sealed });
+      return true;
+    },
+    claim: async (account, owner, ms) => {
+      const held = claims.get(account);
+      const now = clock.now();
+      if (held !== undefined && held.owner !== owner && held.endsAt > now) return false;
+      claims.set(account, { owner, endsAt: now + ms });
+      return true;
+    },
+    renounce: async (account, owner) => {
+      if (claims.get(account)?.owner === owner) claims.delete(account);
+    },
+    close() {},
   };
 }

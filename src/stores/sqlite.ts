@@ -4,7 +4,7 @@ import { type Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
 import type { ExchangeRecord } from "../core/exchange.ts";
 import type { Clock, Log, Records, SavedState } from "../core/ports.ts";
 import { type Batch, failure, isLive, WriteBehind } from "./common.ts";
-import { openDatabase } from "./migrations/database.ts";
+import { codeOf, openDatabase, transaction } from "./migrations/database.ts";
 
 const HOUR_MS = 3_600_000;
 const RETENTION_MS = 90 * 24 * HOUR_MS;
@@ -102,7 +102,7 @@ function whole(count: number | undefined): number | null {
 /** Errors that come from the row itself: it would fail again tomorrow, on an empty disk. */
 function isOfTheRow(error: unknown): boolean {
   if (!(error instanceof SQLiteError)) return true;
-  return /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE)/.test(error.code ?? "");
+  return /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE)/.test(codeOf(error));
 }
 
 function prepare(database: Database) {
@@ -182,7 +182,7 @@ class SqliteRecords implements Records {
 
   #write({ rows, states }: Batch): number {
     const wall = this.#clock.wall();
-    return this.#transaction(() => {
+    return transaction(this.#database, () => {
       let refused = 0;
       for (const state of states) if (!this.#take(() => this.#writeState(state, wall))) refused++;
       for (const row of rows) if (!this.#take(() => this.#sql.insert.run(...valuesOf(row)))) refused++;
@@ -203,19 +203,6 @@ class SqliteRecords implements Records {
     } catch (error) {
       if (!isOfTheRow(error)) throw error;
       return false;
-    }
-  }
-
-  #transaction<T>(work: () => T): T {
-    this.#database.run("BEGIN IMMEDIATE");
-    try {
-      const result = work();
-      this.#database.run("COMMIT");
-      return result;
-    } catch (error) {
-      // A full disk may have rolled back already.
-      if (this.#database.inTransaction) this.#database.run("ROLLBACK");
-      throw error;
     }
   }
 

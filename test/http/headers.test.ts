@@ -159,6 +159,7 @@ const HELD_BACK: readonly Header[] = [
 ].map((name) => [name, `leak ${name}`]);
 
 const OURS = new Set([
+  "x-sub2api-fidelity",
   "cache-control",
   "content-length",
   "content-type",

@@ -305,7 +305,7 @@ describe("health", () => {
     await using upstream = await startUpstream();
     const gate = held(provider());
     upstream.otherwise(gate.answer);
-    const login = { type: "oauth", api_key: undefined, refresh_token: `${CANARY}-refresh-token` };
+    const login = { type: "oauth", api_key: undefined };
     const accounts = [
       account("first", upstream.url, { more: { concurrency: 1 } }),
       account("login", HERE, { platform: "openai", more: login }),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/schema.ts";
 import type { ExchangeRecord } from "../../src/core/exchange.ts";
+import type { LoginStore } from "../../src/core/login.ts";
 import type { AccountStatus, Clock, LogLine } from "../../src/core/ports.ts";
 import { get } from "./client.ts";
 import { secretsIn, writeConfig, type ConfigFile } from "./gateway-config.ts";
@@ -21,6 +22,8 @@ export interface Gateway extends AsyncDisposable {
   active(): number;
   reload(config: JsonObject): Promise<void>;
   drain(): Promise<void>;
+  /** Where somebody signs this account in. */
+  loginUrl(account: string): string | undefined;
   /** Waits until no slot is taken; throws with the snapshot after `withinMs` (2 s). */
   idle(withinMs?: number): Promise<void>;
   /** Throws if a slot is still taken or a credential stands in log or records. Twice is harmless. */
@@ -31,6 +34,10 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** Those of an earlier gateway, to start again on its state. */
   readonly records?: MemoryRecords;
+  /** Those of an earlier gateway; its data folder has to be kept as well, for the key. */
+  readonly logins?: LoginStore;
+  /** What must not stand in the log or the records either, looked up at the end. */
+  readonly secrets?: () => readonly string[];
 }
 
 export interface ChildGateway extends AsyncDisposable {
@@ -65,7 +72,9 @@ export async function startGateway(config: JsonObject, options: GatewayOptions =
     config: await load(file),
     log,
     records,
+    callbackPort: 0,
     ...(options.clock && { clock: options.clock }),
+    ...(options.logins && { logins: options.logins }),
   });
   const snapshot = (): readonly AccountStatus[] => app.pool.snapshot();
   const active = (): number => snapshot().reduce((sum, status) => sum + status.active, 0);
@@ -77,7 +86,11 @@ export async function startGateway(config: JsonObject, options: GatewayOptions =
     );
     await app.close();
     await file.remove();
-    const secrets = secretsIn(JSON.stringify([lines, records.exchanges]));
+    const told = JSON.stringify([lines, records.exchanges]);
+    const secrets = [
+      ...secretsIn(told),
+      ...(options.secrets?.() ?? []).filter((each) => told.includes(each)),
+    ];
     throwAll([...busy, ...secrets.map((secret) => `credential in the log: ${secret}`)]);
   });
   return {
@@ -92,6 +105,7 @@ export async function startGateway(config: JsonObject, options: GatewayOptions =
       app.reload(await load(file));
     },
     drain: () => app.drain(),
+    loginUrl: (name) => app.loginUrl(name),
     idle,
     close,
     [Symbol.asyncDispose]: close,

@@ -1,12 +1,14 @@
 // Brings a database file to the current schema, or says why it must not be touched. A file that is not ours, or
 // not sound, is left byte for byte as it is unless the operator asks for it to be moved aside.
 
-import { Database, SQLiteError } from "bun:sqlite";
+import { constants, Database, SQLiteError } from "bun:sqlite";
 import { randomUUID } from "node:crypto";
 import { dirname } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { Log } from "../../core/ports.ts";
 import { failure } from "../common.ts";
 import first from "./0001-first.sql" with { type: "text" };
+import logins from "./0002-logins.sql" with { type: "text" };
 import {
   journalOf,
   moveAside,
@@ -14,19 +16,14 @@ import {
   privateFiles,
   privateFolder,
   publish,
-  readHead,
   remove,
   sizeOf,
 } from "./files.ts";
 
 /** In order; each ends by setting `user_version` to its place in this list. */
-const MIGRATIONS = [first];
+const MIGRATIONS = [first, logins];
 
-const MAGIC = "SQLite format 3\0";
 const APPLICATION_ID = 0x73_32_61_73;
-/** Where the header keeps it (sqlite.org/fileformat2.html §1.3). */
-const APPLICATION_ID_AT = 68;
-const HEADER_BYTES = 100;
 /** Checks by the largest file they are for, as a start must not take long: 11 ms a MiB, 1.3 ms a MiB, nothing. */
 const CHECKS = [
   { upTo: 8 * 1024 * 1024, sql: "PRAGMA integrity_check(1)" },
@@ -79,13 +76,33 @@ function troubleWith(path: string, log: Log): string | undefined {
   }
   // A new database gets its name only when it is whole, so an empty one has lost its content.
   if (size === 0) return "is empty";
-  const head = readHead(path, HEADER_BYTES);
-  if (head.toString("latin1", 0, MAGIC.length) !== MAGIC || head.length < HEADER_BYTES)
-    return "is not an SQLite database";
-  if (head.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) return "belongs to another program";
+  const foreign = foreignness(path);
+  if (foreign !== undefined) return foreign;
   // It is ours, so its mode is too; what SQLite lays beside it takes the same one.
   privateFiles(path, log);
   return damageIn(path, size);
+}
+
+/**
+ * Looks at the head of the file alone: no lock, no journal, nothing laid beside it. SQLite has to do even this. When
+ * a process closes a file it has opened by itself, POSIX drops every lock the process has on it, also those of its
+ * open connections, and another process may then take itself for the last and delete their journal
+ * (sqlite.org/howtocorrupt.html §2.2; newer versions of SQLite guard the journal, a Mac's own may not).
+ */
+function foreignness(path: string): string | undefined {
+  let database: Database | undefined;
+  try {
+    const head = `${pathToFileURL(path).href}?immutable=1`;
+    database = new Database(head, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
+    return numberOf(database, "application_id") === APPLICATION_ID ? undefined : "belongs to another program";
+  } catch (error) {
+    if (codeOf(error) === "SQLITE_NOTADB") return "is not an SQLite database";
+    // Without its journal a sound file may look cut, while it is being brought up to date.
+    if (codeOf(error).startsWith("SQLITE_CORRUPT")) return undefined;
+    throw failure(`the database ${path} cannot be read`, error);
+  } finally {
+    database?.close(true);
+  }
 }
 
 /** Looks through a connection that cannot write, not even by a checkpoint when it closes. */
@@ -95,15 +112,16 @@ function damageIn(path: string, size: number): string | undefined {
     database = new Database(path, { readonly: true });
     database.run("PRAGMA busy_timeout = 5000");
     database.run("PRAGMA cell_size_check = ON");
+    if (numberOf(database, "application_id") !== APPLICATION_ID) return "belongs to another program";
     if (numberOf(database, "user_version") > MIGRATIONS.length) throw newer(path);
     const check = CHECKS.find(({ upTo }) => size <= upTo)?.sql ?? "";
     const found = database.query(check).values()[0]?.[0];
     return found === "ok" ? undefined : `is damaged (${String(found).replaceAll("\n", " ")})`;
   } catch (error) {
     if (!(error instanceof SQLiteError)) throw error;
-    if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code ?? "")) return `is damaged (${error.message})`;
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error))) return `is damaged (${error.message})`;
     // Somebody else's rollback journal: opening it for writing plays it back.
-    if (error.code === "SQLITE_READONLY_ROLLBACK") return undefined;
+    if (codeOf(error) === "SQLITE_READONLY_ROLLBACK") return undefined;
     throw failure(`the database ${path} cannot be read`, error);
   } finally {
     database?.close(true);
@@ -137,9 +155,11 @@ function ready(path: string, log: Log): Database {
     const mode = database.query("PRAGMA journal_mode = WAL").values()[0]?.[0];
     if (mode !== "wal")
       log({ level: "warn", event: "database-without-wal", fields: { path, mode: String(mode) } });
-    // No wait for the disk at a commit: nothing here is worth stalling requests. What may not be lost, such as a
-    // login, has to raise this to FULL for its own writes.
+    // No wait for the disk at a commit: no record is worth stalling requests. What may not be lost, such as a login,
+    // has a connection of its own that raises this to FULL.
     database.run("PRAGMA synchronous = NORMAL");
+    // Whoever moves the journal into the file moves the logins in it too (macOS; elsewhere without effect).
+    database.run("PRAGMA checkpoint_fullfsync = ON");
     database.run("PRAGMA cell_size_check = ON");
     database.run("PRAGMA temp_store = MEMORY");
     database.run("PRAGMA trusted_schema = OFF");
@@ -155,20 +175,33 @@ function ready(path: string, log: Log): Database {
 
 /** Each step in a transaction of its own. The first lock also proves that the file can be written. */
 function migrate(database: Database): void {
-  for (;;) {
-    database.run("BEGIN IMMEDIATE");
-    try {
-      const step = MIGRATIONS[numberOf(database, "user_version")];
-      if (step !== undefined) database.run(step);
-      database.run("COMMIT");
-      if (step === undefined) return;
-    } catch (error) {
-      if (database.inTransaction) database.run("ROLLBACK");
-      throw error;
-    }
+  const step = (): boolean => {
+    const sql = MIGRATIONS[numberOf(database, "user_version")];
+    if (sql !== undefined) database.run(sql);
+    return sql !== undefined;
+  };
+  while (transaction(database, step));
+}
+
+/** Does all of `work` or nothing of it, alone among all writers. @throws when it could not */
+export function transaction<T>(database: Database, work: () => T): T {
+  database.run("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    database.run("COMMIT");
+    return result;
+  } catch (error) {
+    // A full disk may have rolled back already.
+    if (database.inTransaction) database.run("ROLLBACK");
+    throw error;
   }
 }
 
-function numberOf(database: Database, pragma: "user_version"): number {
+function numberOf(database: Database, pragma: "application_id" | "user_version"): number {
   return Number(database.query(`PRAGMA ${pragma}`).values()[0]?.[0]);
+}
+
+/** SQLite's name for what went wrong; "" for errors that are not its own. */
+export function codeOf(error: unknown): string {
+  return error instanceof SQLiteError ? (error.code ?? "") : "";
 }

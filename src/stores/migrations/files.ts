@@ -10,7 +10,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -98,16 +97,6 @@ export function sizeOf(file: string): number | undefined {
 /** A journal with content: without its database it is all that is left of it. */
 export function journalOf(path: string): string | undefined {
   return existing(path, JOURNALS).find((file) => (sizeOf(file) ?? 0) > 0);
-}
-
-export function readHead(path: string, length: number): Buffer {
-  const head = Buffer.alloc(length);
-  const file = openSync(path, "r");
-  try {
-    return head.subarray(0, readSync(file, head, 0, length, 0));
-  } finally {
-    closeSync(file);
-  }
 }
 
 /** An empty file that no other can have prepared, and that only its owner may read, whatever the umask. */

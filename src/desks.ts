@@ -1,0 +1,91 @@
+// The logins of a configuration, for the commands beside the gateway. They renew nothing: a gateway that runs does.
+
+import { join } from "node:path";
+import { loadConfig } from "./config/load.ts";
+import { formatProblems } from "./config/problems.ts";
+import type { Config } from "./config/schema.ts";
+import { systemClock } from "./core/clock.ts";
+import type { Log } from "./core/ports.ts";
+import { type OpenLogins, openLogins } from "./logins.ts";
+import { createSignInDesk, type SignInDesk } from "./oauth/desk.ts";
+import { type FoundLogin, readLoginFile } from "./oauth/login-file.ts";
+import type { Identity, LoginSource } from "./oauth/login.ts";
+import { type Rotated, rotateKey } from "./oauth/vault-rotate.ts";
+import { openLoginStore } from "./stores/logins-sqlite.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export { readLoginFile };
+
+interface Closing {
+  /** Waits until everything is saved. */
+  close(): Promise<void>;
+}
+
+/** What `login` works with; what is wrong with the config, in words, when it cannot be used. */
+export async function openLoginDesk(
+  configPath: string,
+  env: Env,
+): Promise<(SignInDesk & Closing) | { readonly problems: string }> {
+  const loaded = await loadConfig(configPath, env);
+  if (!loaded.ok) return { problems: formatProblems(configPath, loaded.problems) };
+  const logins = await openQuietly(loaded.config, env);
+  const desk = createSignInDesk({
+    clock: systemClock,
+    log: quiet,
+    flows: logins.flows,
+    accounts: logins.targets,
+    signIn: (account, login) => logins.custody.signIn(account, login),
+  });
+  return { ...desk, close: () => logins.close() };
+}
+
+interface ImportDesk extends Closing {
+  identity(name: string): Identity | undefined;
+  signIn(name: string, login: FoundLogin, source: LoginSource, follow: string | undefined): Promise<void>;
+}
+
+/** What `import` works with. @throws with a message for the operator */
+export async function openImportDesk(config: Config, env: Env): Promise<ImportDesk> {
+  const logins = await openQuietly(config, env);
+  const target = (name: string) => logins.targets().find((each) => each.name === name);
+  return {
+    identity: (name) => target(name)?.identity,
+    async signIn(name, { tokens, identity, site: found }, source, follow) {
+      const site = found ?? target(name)?.site;
+      if (site === undefined) throw new Error(`the gateway keeps no login for ${name}`);
+      const { issuer, clientId } = site;
+      await logins.custody.signIn(name, { tokens, identity, source, issuer, clientId, follow });
+    },
+    close: () => logins.close(),
+  };
+}
+
+interface RekeyDesk extends Closing {
+  rekey(): Promise<Rotated>;
+}
+
+/** What `rekey` works with. @throws with a message for the operator */
+export function openRekeyDesk({ dataDir }: Config, env: Env): Promise<RekeyDesk> {
+  const store = openLoginStore({ path: join(dataDir, "sub2api.sqlite"), clock: systemClock, log: quiet });
+  return Promise.resolve({
+    rekey: () => rotateKey({ dataDir, env, store }),
+    close: () => Promise.resolve(store.close()),
+  });
+}
+
+/** What goes wrong is told by the command itself. */
+const quiet: Log = () => {};
+
+function openQuietly(config: Config, env: Env): Promise<OpenLogins> {
+  return openLogins({
+    config: () => config,
+    clock: systemClock,
+    random: Math.random,
+    log: quiet,
+    env,
+    renews: false,
+    onChange: () => {},
+    secrets: new Set(),
+  });
+}

@@ -1,0 +1,43 @@
+// A file with logins of whichever program, told apart by its shape: what `import` is given.
+
+import { CODEX_CLIENT, CODEX_ISSUER, type CodexLogin, codexLogin, isCodexFile } from "./codex-file.ts";
+import { readForeignFile } from "./foreign-file.ts";
+import { type StateLogin, tokenState } from "./token-state.ts";
+
+/** A login found in a file, not kept yet. */
+export interface FoundLogin extends StateLogin {
+  /** Where it can be renewed, and as which client; undefined when only the account in the configuration knows. */
+  readonly site: LoginSite | undefined;
+}
+
+export interface LoginSite {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Whether both are what an account has when its configuration names neither. */
+  readonly usual: boolean;
+}
+
+/** By account name; Codex's has none, and is called so. */
+export interface LoginFile {
+  readonly kind: "codex" | "token_state";
+  readonly logins: ReadonlyMap<string, FoundLogin>;
+}
+
+/** @throws LoginFileError with words for the operator */
+export async function readLoginFile(path: string): Promise<LoginFile> {
+  const file = await readForeignFile(path);
+  if (isCodexFile(file))
+    return { kind: "codex", logins: new Map([["codex", found(codexLogin(file, path))]]) };
+  const logins = [...tokenState(file, path)].map(
+    ([name, login]) => [name, { ...login, site: undefined }] as const,
+  );
+  return { kind: "token_state", logins: new Map(logins) };
+}
+
+function found({ tokens, identity, issuer, clientId }: CodexLogin): FoundLogin {
+  return {
+    tokens,
+    identity,
+    site: { issuer, clientId, usual: issuer === CODEX_ISSUER && clientId === CODEX_CLIENT },
+  };
+}
