@@ -50,7 +50,10 @@ export async function openImportDesk(config: Config, env: Env): Promise<ImportDe
   const logins = await openQuietly(config, env);
   const target = (name: string) => logins.targets().find((each) => each.name === name);
   return {
-    identity: (name) => target(name)?.identity,
+    identity(name) {
+      const standing = logins.custody.standing(name);
+      return standing.state === "ready" ? standing.identity : undefined;
+    },
     async signIn(name, { tokens, identity, site: found }, source, follow) {
       const site = found ?? target(name)?.site;
       if (site === undefined) throw new Error(`the gateway keeps no login for ${name}`);

@@ -12,7 +12,6 @@ import { readCodexFile } from "./oauth/codex-file.ts";
 import { createCustody, type Custody } from "./oauth/custody.ts";
 import { LoginFileError } from "./oauth/foreign-file.ts";
 import { createFlows, type Flows } from "./oauth/flows.ts";
-import type { Identity } from "./oauth/login.ts";
 import { createLoginRoutes, type LoginRoutes } from "./oauth/login-routes.ts";
 import type { SignInTarget } from "./oauth/steps.ts";
 import { createTickets } from "./oauth/tickets.ts";
@@ -145,9 +144,7 @@ function targetsOf(config: Config, custody: Custody): readonly Target[] {
   return config.accounts.map(({ name }) => {
     const site = signingIn.get(name);
     if (site === undefined) return { name };
-    const standing = custody.standing(name);
-    const identity: Identity | undefined = standing.state === "ready" ? standing.identity : undefined;
-    return { name, site, identity };
+    return { name, site, identity: custody.standing(name).identity };
   });
 }
 

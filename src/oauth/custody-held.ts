@@ -193,7 +193,11 @@ export class Held {
   get standing(): LoginStanding {
     const { document, lostWhy } = this;
     if (document === undefined || lostWhy !== undefined)
-      return { state: "needs_login", reason: lostWhy ?? "has never signed in" };
+      return {
+        state: "needs_login",
+        reason: lostWhy ?? "has never signed in",
+        identity: document?.identity,
+      };
     const { generation, source } = document;
     const accountId = this.account.accountId ?? document.identity.accountId;
     return { state: "ready", generation, identity: { ...document.identity, accountId }, source };

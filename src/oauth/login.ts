@@ -47,4 +47,9 @@ export type LoginStanding =
       readonly identity: Identity;
       readonly source: LoginSource;
     }
-  | { readonly state: "needs_login"; readonly reason: string };
+  | {
+      readonly state: "needs_login";
+      readonly reason: string;
+      /** Whom it was signed in as before, if ever. */
+      readonly identity?: Identity | undefined;
+    };
