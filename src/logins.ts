@@ -65,7 +65,7 @@ export async function openLogins(options: LoginsOptions): Promise<OpenLogins> {
   const store = options.store ?? openFile(dataDir, clock, log);
   const custody = createCustody({
     store,
-    vault: lazily(() => openVault({ dataDir, env: options.env })),
+    vault: lazily(() => openVault({ dataDir, env: options.env, log })),
     clock,
     random,
     log,

@@ -6,6 +6,7 @@ import type { Account, Credential } from "./core/account.ts";
 import type { ClientKey } from "./core/exchange.ts";
 import { hashToken } from "./gateway/authenticate.ts";
 import type { Settings } from "./gateway/deps.ts";
+import { identityOf } from "./oauth/claims.ts";
 import { CODEX_CLIENT } from "./oauth/codex-file.ts";
 import type { LoginAccount, LoginStanding } from "./oauth/login.ts";
 import type { PoolSettings } from "./pool/pool.ts";
@@ -42,12 +43,15 @@ export function accountOf(config: AccountConfig, standing: Standings): Account {
 }
 
 function credentialOf(config: AccountConfig, login: LoginStanding | undefined): Credential | undefined {
-  const { apiKey, oauthToken, chatgptAccountId: accountId } = config;
+  const { apiKey, oauthToken } = config;
   if (login !== undefined)
     return login.state === "ready" ? { kind: "login", generation: login.generation } : undefined;
   if (config.type === "api_key")
     return apiKey === undefined ? undefined : { kind: "api_key", secret: apiKey };
-  return oauthToken === undefined ? undefined : { kind: "bearer", secret: oauthToken, accountId };
+  if (oauthToken === undefined) return undefined;
+  // The token itself says which workspace it is for, unless the configuration does.
+  const accountId = config.chatgptAccountId ?? identityOf(undefined, oauthToken).accountId;
+  return { kind: "bearer", secret: oauthToken, accountId };
 }
 
 /** Whether the gateway keeps a login for it: a fixed token is used as it is. */

@@ -1,10 +1,12 @@
 // Accounts that sign in, through the whole gateway: a scripted issuer whose refresh tokens work once, and a backend that
 // takes only tokens that are good now.
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Chatgpt, startChatgpt } from "../support/chatgpt.ts";
 import { get, post, type Reply, send } from "../support/client.ts";
 import { CLIENT_KEY, gatewayConfig } from "../support/gateway-config.ts";
-import { type Gateway, startGateway } from "../support/gateway.ts";
+import { type Gateway, spawnGateway, startGateway } from "../support/gateway.ts";
 import { type Issuer, type SeededLogin, SCRIPTS, startIssuer } from "../support/issuer.ts";
 import type { JsonObject } from "../support/json-pick.ts";
 import { ask } from "../support/made-streams.ts";
@@ -122,6 +124,67 @@ test("whoever signs in at that address is served at once", async () => {
   await until(() => world.state("new") === "ready");
   expectAnswer(await world.ask());
 });
+
+test("a fixed token is used as it is, never renewed, and names its own workspace", async () => {
+  await using issuer = await startIssuer();
+  await using backend = await startChatgpt(issuer);
+  const login = issuer.seed({ accountId: "workspace-fixed" });
+  const fixed = {
+    name: "fixed",
+    platform: "openai",
+    type: "oauth",
+    oauth_token: login.access,
+    base_url: backend.base,
+    oauth_issuer: issuer.url,
+  };
+  await using gateway = await startGateway(gatewayConfig([fixed]), { secrets: () => issuer.secrets() });
+  const body = ask("responses", { model: MODEL, stream: true });
+  expectAnswer(await post(gateway.url, PATHS.responses, body, { key: CLIENT_KEY }));
+  expect(backend.responses("workspace-fixed")).toHaveLength(1);
+  issuer.revokeAccess(login.access);
+  expect((await post(gateway.url, PATHS.responses, body, { key: CLIENT_KEY })).status).toBe(502);
+  expect(issuer.ledger.posts).toEqual([]);
+});
+
+test("no token stands in the output, the log or any file of the data folder, while it runs and after", async () => {
+  await using issuer = await startIssuer();
+  await using backend = await startChatgpt(issuer);
+  const login = issuer.seed();
+  const plan = {
+    name: "plan",
+    platform: "openai",
+    type: "oauth",
+    refresh_token: login.refresh,
+    base_url: backend.base,
+    oauth_issuer: issuer.url,
+  };
+  await using gateway = await spawnGateway(
+    gatewayConfig([plan], {
+      enable_model_debug_log: true,
+      enable_stream_debug_log: true,
+      log_error_bodies: true,
+      first_event_timeout: "10s",
+    }),
+  );
+  const body = ask("responses", { model: MODEL, stream: true });
+  expectAnswer(await post(gateway.url, PATHS.responses, body, { key: CLIENT_KEY }));
+  // With the database open its newest rows lie in the journal beside it.
+  const whileOpen = await contents(join(gateway.file.folder, "data"));
+  gateway.signal("SIGTERM");
+  await gateway.exited;
+  const after = await contents(join(gateway.file.folder, "data"));
+  const everything = [gateway.output(), ...whileOpen, ...after];
+  expect(whileOpen.length).toBeGreaterThan(2);
+  expect(issuer.secrets().length).toBeGreaterThan(3);
+  const found = issuer.secrets().filter((secret) => everything.some((text) => text.includes(secret)));
+  expect(found.length).toBe(0);
+});
+
+/** Every file of a folder, byte for byte as text. */
+async function contents(folder: string): Promise<string[]> {
+  const names = await readdir(folder);
+  return Promise.all(names.map((name) => readFile(join(folder, name), "latin1")));
+}
 
 const MODEL = "gpt-5.2";
 

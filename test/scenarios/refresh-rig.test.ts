@@ -34,6 +34,8 @@ export interface World extends AsyncDisposable {
   account(name: string, more?: Partial<LoginAccount>): LoginAccount;
   /** A custody as in a process of its own. */
   open(...accounts: readonly LoginAccount[]): Promise<Custody>;
+  /** The same, on its own way to the store. */
+  openOn(store: LoginStore, ...accounts: readonly LoginAccount[]): Promise<Custody>;
   /** Lets network and virtual time go on, 20 ms of it a turn, until it is so. */
   until(isSo: () => boolean, stepMs?: number): Promise<void>;
   /** As `until`, for what is to come. */
@@ -69,7 +71,8 @@ export async function createWorld(): Promise<World> {
       accountId: undefined,
       ...more,
     }),
-    async open(...accounts) {
+    open: (...accounts) => world.openOn(store, ...accounts),
+    async openOn(store, ...accounts) {
       const custody = createCustody({
         store,
         vault,
