@@ -17,6 +17,8 @@ const MAX_BODY = 4 << 20;
 interface Known {
   readonly names: readonly string[];
   readonly until: number;
+  /** A question under way, for everybody who asks meanwhile. */
+  asking: Promise<readonly string[]> | undefined;
 }
 
 type ModelDeps = Pick<Deps, "settings" | "clock" | "providers" | "logins">;
@@ -44,21 +46,30 @@ async function namesOf(
   const declared = account.models?.filter((name) => !name.includes("*")) ?? [];
   const open = account.models === undefined || account.models.length > declared.length;
   if (!open) return [...mapped, ...declared];
-  const now = deps.clock.now();
-  let list = known.get(account.name);
-  if (list === undefined || list.until <= now) {
-    const names = await asked(deps, account);
-    list = { names: names ?? list?.names ?? [], until: now + (names === undefined ? RETRY_MS : FRESH_MS) };
-    known.set(account.name, list);
-  }
+  const names = await listOf(deps, account, known);
   const protocol = account.apis[0] ?? "chat";
-  const offered = list.names.filter((name) => upstreamModel(account, name, protocol) !== undefined);
+  const offered = names.filter((name) => upstreamModel(account, name, protocol) !== undefined);
   return [...mapped, ...declared, ...offered];
+}
+
+function listOf(deps: ModelDeps, account: Account, known: Map<string, Known>): Promise<readonly string[]> {
+  const { name } = account;
+  const list = known.get(name) ?? { names: [], until: Number.NEGATIVE_INFINITY, asking: undefined };
+  if (list.until > deps.clock.now()) return Promise.resolve(list.names);
+  known.set(name, list);
+  list.asking ??= asked(deps, account).then((told) => {
+    const until = deps.clock.now() + (told === undefined ? RETRY_MS : FRESH_MS);
+    const names = told ?? list.names;
+    // An account that has gone meanwhile, or has begun anew, keeps what it has.
+    if (known.get(name) === list) known.set(name, { names, until, asking: undefined });
+    return names;
+  });
+  return list.asking;
 }
 
 /** The account's own list; undefined when it cannot be had. Says nothing about the account's health. */
 async function asked(deps: ModelDeps, account: Account): Promise<readonly string[] | undefined> {
-  const access = await accessOf(deps, account);
+  const access = accessOf(deps, account);
   const request = access && deps.providers[account.provider]?.models(account, access);
   if (request === undefined) return undefined;
   try {
@@ -71,11 +82,12 @@ async function asked(deps: ModelDeps, account: Account): Promise<readonly string
   }
 }
 
-async function accessOf({ logins }: ModelDeps, account: Account): Promise<Access | undefined> {
+/** A renewal is not waited for: the list is wanted at once. */
+function accessOf({ logins }: ModelDeps, account: Account): Access | undefined {
   const { credential } = account;
   if (credential?.kind !== "login") return credential;
-  const access = await logins.access(account);
-  return typeof access === "string" ? undefined : access;
+  const access = logins.access(account);
+  return access instanceof Promise ? undefined : access;
 }
 
 async function fetched(
@@ -90,9 +102,13 @@ async function fetched(
     if (account.proxy !== undefined) init.proxy = account.proxy;
     const response = await fetch(request.url, init);
     if (!response.ok) throw new Error(`status ${response.status}`);
-    const text = await response.text();
-    if (text.length > MAX_BODY) throw new Error("too large");
-    return text;
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > MAX_BODY) throw new Error("too large");
+    }
+    return text + decoder.decode();
   } finally {
     stop();
   }

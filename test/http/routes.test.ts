@@ -222,6 +222,21 @@ describe("the list of models", () => {
     expect((await get(gateway.url, "/v1/models/claude-one", { key: NARROW_KEY })).status).toBe(404);
   });
 
+  test("is asked of an account once, however many want it at the same time", async () => {
+    await using upstream = await startUpstream();
+    const gate = held(json(200, { data: [{ id: "claude-here" }] }));
+    upstream.otherwise(gate.answer);
+    await using gateway = await start([account("first", upstream.url)]);
+    const asked = Array.from({ length: 20 }, () => get(gateway.url, "/v1/models", { key: CLIENT_KEY }));
+    await until("it is asked", () => gate.waiting === 1);
+    await Bun.sleep(20);
+    gate.release();
+    const lists = (await Promise.all(asked)).map((reply) => pickList(reply.json(), "data").length);
+    expect([upstream.requests.length, new Set(lists)]).toEqual([1, new Set([1])]);
+    await get(gateway.url, "/v1/models", { key: CLIENT_KEY });
+    expect(upstream.requests.length).toBe(1);
+  });
+
   test("does without upstreams that refuse, fail or hang, and blames nobody", async () => {
     await using upstream = await startUpstream();
     upstream.when({ credential: credentialOf("refused") }, json(401, {}));
