@@ -75,8 +75,10 @@ export async function openLogins(options: LoginsOptions): Promise<OpenLogins> {
     renews: options.renews ?? true,
   });
   const known = await store.versions();
-  await custody.load(loginAccountsOf(config()));
-  if (options.tokenState !== undefined) await takeIn(options.tokenState, { config, custody, known, log });
+  const { tokenState } = options;
+  await custody.load(loginAccountsOf(config()), async () => {
+    if (tokenState !== undefined) await takeIn(tokenState, { config, custody, known, log });
+  });
   const flows = createFlows({
     clock,
     log,

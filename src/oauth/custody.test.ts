@@ -47,6 +47,19 @@ describe("a refresh token in the configuration", () => {
     expect(world.issuer.ledger.posts).toHaveLength(2);
   });
 
+  test("is old news to a login that is taken in before anything is renewed", async () => {
+    await using world = await createWorld();
+    const [seeded, newer] = [world.issuer.seed(), world.issuer.seed()];
+    const account = world.account("a", { seed: seeded.refresh });
+    const custody = await world.open();
+    await custody.load([account], () => custody.signIn("a", loginOf(world, newer)));
+    expect(secretOf(custody.access({ name: "a" }))).toBe(newer.access);
+    await world.clock.pass(HOUR);
+    await world.until(() => world.issuer.ledger.posts.length > 0);
+    expect(world.issuer.presentations(seeded.refresh)).toBe(0);
+    expect(world.issuer.presentations(newer.refresh)).toBe(1);
+  });
+
   test("is old news once somebody has signed in", async () => {
     await using world = await createWorld();
     const [seeded, other] = [world.issuer.seed(), world.issuer.seed()];

@@ -16,9 +16,10 @@ import type { Vault } from "./vault.ts";
 export interface Custody extends Logins {
   /**
    * Takes over the configured accounts, at the start and at every reload. Renewals that are due begin afterwards.
+   * @param first signs in whom it can, before anything is renewed
    * @throws when the store cannot be read
    */
-  load(accounts: readonly LoginAccount[]): Promise<void>;
+  load(accounts: readonly LoginAccount[], first?: () => Promise<void>): Promise<void>;
   standing(name: string): LoginStanding;
   /** Resolves when it is kept durably. @throws when it could not be saved; then everything is as it was */
   signIn(account: string, login: SignedIn): Promise<void>;
@@ -84,12 +85,13 @@ class Keeper implements Custody {
     this.#watch = createWatch(clock);
   }
 
-  async load(accounts: readonly LoginAccount[]): Promise<void> {
+  async load(accounts: readonly LoginAccount[], first?: () => Promise<void>): Promise<void> {
     const versions = await this.#safe.versions();
     const before = this.#accounts;
     const after = new Map(accounts.map((account) => [account.name, this.#heldFor(account, before)]));
     this.#accounts = after;
     for (const held of before.values()) if (after.get(held.name) !== held) this.#dismiss(held);
+    await first?.();
     await Promise.all([...after.values()].map((held) => this.#reload(held, versions)));
     if (this.#isClosed || after.size === 0) return;
     this.#watch.begin([

@@ -4,12 +4,13 @@ import type { Protocol } from "../core/account.ts";
 import type { Codec } from "../core/ports.ts";
 import { chatTranslator } from "./chat/translator.ts";
 import { chatWire } from "./chat/wire.ts";
+import { messagesTranslator } from "./messages/translator.ts";
 import { messagesWire } from "./messages/wire.ts";
 import { responsesTranslator } from "./responses/translator.ts";
 import { responsesWire } from "./responses/wire.ts";
 
 export const CODECS: Readonly<Record<Protocol, Codec>> = {
-  messages: { wire: messagesWire, translator: undefined },
+  messages: { wire: messagesWire, translator: messagesTranslator },
   responses: { wire: responsesWire, translator: responsesTranslator },
   chat: { wire: chatWire, translator: chatTranslator },
 };

@@ -14,17 +14,36 @@ export function comparable(events: readonly SseEvent[]): SseEvent[] {
   for (const event of events) {
     if (event.event === "ping" || event.event === "keepalive") continue;
     const last = joined.at(-1);
-    const [before, now] = [members(last?.data), members(event.data)];
-    const grows =
-      String(now["type"]).endsWith(".delta") &&
-      before["type"] === now["type"] &&
-      before["item_id"] === now["item_id"];
-    if (grows)
-      joined[joined.length - 1] = { ...event, data: { ...now, delta: `${before["delta"]}${now["delta"]}` } };
-    else joined.push(event);
+    const data = last && (grownItem(last, event) ?? grownBlock(last, event));
+    if (data === undefined) joined.push(event);
+    else joined[joined.length - 1] = { ...event, data };
   }
   return joined;
 }
+
+/** Two neighbouring deltas of a response's item as one. */
+function grownItem(last: SseEvent, event: SseEvent): Members | undefined {
+  const [before, now] = [members(last.data), members(event.data)];
+  if (!String(now["type"]).endsWith(".delta")) return undefined;
+  if (before["type"] !== now["type"] || before["item_id"] !== now["item_id"]) return undefined;
+  return { ...now, delta: `${before["delta"]}${now["delta"]}` };
+}
+
+/** Two neighbouring deltas of a message's block as one. */
+function grownBlock(last: SseEvent, event: SseEvent): Members | undefined {
+  const [before, now] = [members(last.data), members(event.data)];
+  if (now["type"] !== "content_block_delta" || before["type"] !== now["type"]) return undefined;
+  const [was, is] = [members(before["delta"]), members(now["delta"])];
+  const name = BLOCK_TEXTS[String(is["type"])];
+  if (name === undefined || was["type"] !== is["type"]) return undefined;
+  return { ...now, delta: { ...is, [name]: `${was[name]}${is[name]}` } };
+}
+
+const BLOCK_TEXTS: Readonly<Record<string, string>> = {
+  text_delta: "text",
+  thinking_delta: "thinking",
+  input_json_delta: "partial_json",
+};
 
 interface Chunk {
   readonly id?: string;

@@ -19,7 +19,18 @@ interface Side {
 const SIDES: readonly Side[] = [
   { from: "chat", to: "responses", answers: samples.completion },
   { from: "responses", to: "chat", answers: samples.response },
+  { from: "chat", to: "messages", answers: samples.completion },
+  { from: "responses", to: "messages", answers: samples.response },
+  { from: "messages", to: "chat", answers: samples.message },
+  { from: "messages", to: "responses", answers: samples.message },
+  { from: "messages", to: "messages", answers: samples.message },
 ];
+
+/** A request whose answer tells everything its protocol can tell. */
+function curious(protocol: Protocol, members: JsonObject = {}): JsonObject {
+  if (protocol === "messages") return run.ask(protocol, { thinking: { type: "adaptive" }, ...members });
+  return run.ask(protocol, members);
+}
 
 function streamOf(protocol: Protocol, answer: JsonObject): Uint8Array {
   return new TextEncoder().encode(CODECS[protocol].wire.unfold(answer));
@@ -44,7 +55,7 @@ function joined(events: readonly StreamEvent[]): StreamEvent[] {
 }
 
 /** The marks of success in a client's stream. */
-const SUCCESS = /"finish_reason":"|\[DONE\]\n|event: response\.(completed|incomplete)/;
+const SUCCESS = /"finish_reason":"|\[DONE\]\n|event: (response\.(completed|incomplete)|message_stop)/;
 
 for (const { from, to, answers } of SIDES)
   describe(`${from} to ${to}`, () => {
@@ -80,7 +91,7 @@ for (const { from, to, answers } of SIDES)
     test("the client's stream folds into the client's whole answer", () => {
       fc.assert(
         fc.property(answers, (answer) => {
-          const request = run.ask(to, { stream: true, stream_options: { include_usage: true } });
+          const request = curious(to, { stream: true, stream_options: { include_usage: true } });
           const text = run.encodeStream(to, run.decodeStream(from, [streamOf(from, answer)]), request);
           const whole = run.translateAnswer(from, to, answer, request);
           expect(foldOf(to, new TextEncoder().encode(text))).toEqual(whole);
@@ -91,9 +102,10 @@ for (const { from, to, answers } of SIDES)
     test("an answer is the same after a way there and back", () => {
       fc.assert(
         fc.property(answers, (answer) => {
-          const there = run.translateAnswer(from, to, answer);
-          const back = run.translateAnswer(to, from, there);
-          expect(essence(from, back)).toEqual(essence(from, answer));
+          const there = run.translateAnswer(from, to, answer, curious(to));
+          const back = run.translateAnswer(to, from, there, curious(from));
+          const through = to === "messages" ? seenThroughMessages : (said: unknown) => said;
+          expect(through(essence(from, back))).toEqual(through(essence(from, answer)));
         }),
       );
     });
@@ -120,6 +132,7 @@ for (const { from, to, answers } of SIDES)
 function upstreamEnded(protocol: Protocol, text: string): boolean {
   // The blank line behind an event may be missing at a clean end; half a line is nothing.
   const events = run.parseEvents(`${text.slice(0, text.lastIndexOf("\n") + 1)}\n`);
+  if (protocol === "messages") return events.some(({ event }) => event === "message_stop");
   return events.some(({ data }) =>
     protocol === "chat"
       ? /"finish_reason":"/.test(withoutText(data))
@@ -145,6 +158,14 @@ function essence(protocol: Protocol, answer: JsonObject): unknown {
       usage: answer["usage"],
     };
   }
+  if (protocol === "messages") {
+    const content = (arrayAt(answer, "content") ?? []).map((block) => {
+      const { signature: _, ...rest } = objectAt({ block }, "block") ?? {};
+      return rest;
+    });
+    const { service_tier: _, ...usage } = objectAt(answer, "usage") ?? {};
+    return { content, stop: answer["stop_reason"], usage };
+  }
   const output = (arrayAt(answer, "output") ?? []).map((item) => {
     const { id: _, status: __, ...rest } = objectAt({ item }, "item") ?? {};
     return rest;
@@ -152,19 +173,51 @@ function essence(protocol: Protocol, answer: JsonObject): unknown {
   return { output, status: answer["status"], details: answer["incomplete_details"], usage: answer["usage"] };
 }
 
+/** A freeform call is a function of one text there, and counts are always told. */
+function seenThroughMessages(said: unknown): unknown {
+  return JSON.parse(JSON.stringify(said), (_, value: unknown) => {
+    const held = objectAt({ value: value as JsonObject }, "value");
+    if (held === undefined) return value;
+    const { usage, ...rest } = held;
+    if ("usage" in held) return (objectAt({ usage }, "usage")?.["total_tokens"] ?? 0) === 0 ? rest : held;
+    const custom = objectAt(held, "custom") ?? (held["type"] === "custom_tool_call" ? held : undefined);
+    if (custom === undefined) return value;
+    const [name, args] = [custom["name"], JSON.stringify({ input: custom["input"] })];
+    return custom === held
+      ? { type: "function_call", call_id: held["call_id"], name, arguments: args }
+      : { id: held["id"], type: "function", function: { name, arguments: args } };
+  });
+}
+
 describe("requests", () => {
+  const lists = { chat: "messages", responses: "input", messages: "messages" } as const;
+  const conversations = {
+    chat: samples.chatConversation,
+    responses: samples.responsesConversation,
+    messages: samples.messagesConversation,
+  };
   const pairs = [
-    { from: "chat", to: "responses", list: "input", conversations: samples.chatConversation },
-    { from: "responses", to: "chat", list: "messages", conversations: samples.responsesConversation },
+    ["chat", "responses", "m"],
+    ["responses", "chat", "m"],
+    ["chat", "messages", "claude-opus-5"],
+    ["chat", "messages", "claude-haiku-4-5"],
+    ["responses", "messages", "claude-opus-5"],
+    ["responses", "messages", "claude-haiku-4-5"],
+    ["messages", "chat", "m"],
+    ["messages", "responses", "m"],
+    ["messages", "messages", "claude-opus-5"],
   ] as const;
-  for (const { from, to, list, conversations } of pairs)
-    test(`a longer conversation begins with the bytes of the shorter one, ${from} to ${to}`, () => {
+  for (const [from, to, model] of pairs)
+    test(`a longer conversation begins with the bytes of the shorter one, ${from} to ${to} of ${model}`, () => {
       fc.assert(
-        fc.property(conversations, (requests) => {
+        fc.property(conversations[from], (requests) => {
           const texts = requests.map((items) => {
-            const body = from === "chat" ? { messages: items } : { input: items };
-            const sent = run.translateRequest(from, to, { model: "m", ...body })[list];
-            return JSON.stringify(sent).slice(0, -1);
+            const body = run.ask(from, { model, [lists[from]]: items });
+            const sent = run.translateRequest(from, to, body);
+            expect(JSON.stringify(run.translateRequest(from, to, run.asSent(body)))).toBe(
+              JSON.stringify(sent),
+            );
+            return JSON.stringify(sent[lists[to]]).slice(0, -1);
           });
           texts.forEach((text, at) => expect(text).toStartWith(texts[at - 1] ?? ""));
         }),

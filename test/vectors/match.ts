@@ -103,12 +103,47 @@ function matchSpecial(expected: Node, actual: unknown, path: string, context: Co
       check(Number.isInteger(actual) && Number(actual) >= Number(value), `>= ${show(value)}`);
     else if (key === "$match")
       check(typeof actual === "string" && new RegExp(String(value), "s").test(actual), String(value));
-    else if (key === "$bind") {
+    else if (key === "$superset" && Array.isArray(value))
+      check(Array.isArray(actual) && value.every((each) => actual.includes(each)), `all of ${show(value)}`);
+    else if (key === "$text_joined" && Array.isArray(value))
+      check(isJoined(actual, value), `the texts ${show(value)} in this order`);
+    else if (key === "$leading_unordered" && Array.isArray(value)) {
+      special = true;
+      found.push(...matchLeading(value, expected["$then"], actual, path));
+    } else if (key === "$bind") {
       special = true;
       found.push(...bindTo(String(value), actual, path, context));
     }
   }
   return special ? found : undefined;
+}
+
+/** These texts in this order, in one text or in parts. */
+function isJoined(actual: unknown, texts: readonly unknown[]): boolean {
+  const text = textOf(actual) ?? "";
+  let from = 0;
+  return texts.every((each) => {
+    const at = text.indexOf(String(each), from);
+    from = at + String(each).length;
+    return at >= 0;
+  });
+}
+
+/** `leading` in any order, then `rest` in order. */
+function matchLeading(leading: readonly unknown[], rest: unknown, actual: unknown, path: string): string[] {
+  const wanted = Array.isArray(rest) ? rest : [];
+  if (!Array.isArray(actual) || actual.length !== leading.length + wanted.length)
+    return [`${path}: want ${leading.length} + ${wanted.length} elements, got ${show(actual)}`];
+  const left = actual.slice(0, leading.length);
+  const missing = leading.filter((each) => {
+    const at = left.findIndex((one) => match(each, one).length === 0);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
+  return [
+    ...missing.map((each) => `${path}: ${show(each)} is not among ${show(left)}`),
+    ...match(wanted, actual.slice(leading.length), newContext(), path),
+  ];
 }
 
 function matchJson(expected: unknown, actual: unknown, path: string, context: Context): string[] {

@@ -1,4 +1,4 @@
-// Random answers and conversations of Chat and Responses, for laws that hold for all of them.
+// Random answers and conversations of all protocols, for laws that hold for all of them.
 
 import fc from "fast-check";
 import type { Json, JsonObject } from "../../src/core/json.ts";
@@ -140,6 +140,36 @@ export const response: fc.Arbitrary<JsonObject> = fc
           },
   }));
 
+function contentOf(said: Said, turn: number): JsonObject[] {
+  const content: JsonObject[] = [];
+  if (said.reasoning !== undefined)
+    content.push({ type: "thinking", thinking: said.reasoning, signature: `sig${turn}==` });
+  if (said.text !== undefined) content.push({ type: "text", text: said.text });
+  said.calls.forEach(({ name, input }, at) =>
+    content.push({ type: "tool_use", id: `toolu_${turn}_${at}`, name, input: JSON.parse(input) }),
+  );
+  return content;
+}
+
+export const message: fc.Arbitrary<JsonObject> = fc
+  .record({ said, usage, cut: fc.boolean() })
+  .map(({ said, usage, cut }) => ({
+    id: "msg_up1",
+    type: "message",
+    role: "assistant",
+    model: "claude-x",
+    content: contentOf(said, 0),
+    stop_reason: cut ? "max_tokens" : said.calls.length > 0 ? "tool_use" : "end_turn",
+    stop_sequence: null,
+    usage: {
+      input_tokens: usage.fresh,
+      cache_creation_input_tokens: 3,
+      cache_read_input_tokens: usage.read,
+      output_tokens: usage.output,
+      output_tokens_details: { thinking_tokens: usage.reasoning },
+    },
+  }));
+
 interface Turn {
   readonly ask: string;
   readonly system: boolean;
@@ -190,6 +220,23 @@ export const responsesConversation: fc.Arbitrary<Json[][]> = turns.map((list) =>
         output: `result of ${item["call_id"]}`,
       }));
     input.push(...(reversed ? results.toReversed() : results));
+    return request;
+  });
+});
+
+export const messagesConversation: fc.Arbitrary<Json[][]> = turns.map((list) => {
+  const messages: Json[] = [];
+  let results: JsonObject[] = [];
+  return list.map(({ ask, system, said, reversed }, turn) => {
+    messages.push({ role: "user", content: [...results, { type: "text", text: ask }] });
+    if (system) messages.push({ role: "system", content: "Be brief." });
+    const request = [...messages];
+    const content = contentOf(said, turn);
+    messages.push({ role: "assistant", content });
+    results = content
+      .filter((block) => block["type"] === "tool_use")
+      .map(({ id }) => ({ type: "tool_result", tool_use_id: id, content: `result of ${String(id)}` }));
+    if (reversed) results.reverse();
     return request;
   });
 });

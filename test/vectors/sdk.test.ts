@@ -1,20 +1,25 @@
-// The official client reads translated streams: a second opinion on the grammar.
+// The official clients read translated streams: a second opinion on the grammar.
 
 import { describe, expect, test } from "bun:test";
+import Anthropic from "@anthropic-ai/sdk";
 import fc from "fast-check";
 import OpenAI from "openai";
 import { CODECS } from "../../src/protocols/index.ts";
 import type { Protocol } from "../../src/core/account.ts";
 import { arrayAt, objectAt, stringAt, type JsonObject } from "../../src/core/json.ts";
-import { completion, response } from "./samples.ts";
+import { judgeStream } from "../support/oracle.ts";
+import { sampleAnswer, sampleStream, STREAM_NAMES } from "../support/samples.ts";
+import { completion, message, response } from "./samples.ts";
 import * as run from "./translate.ts";
 
-/** A client whose every request is answered with these bytes. */
-function clientReading(text: string): OpenAI {
+/** Settings of a client whose every request is answered with these bytes. */
+function answering(text: string) {
   const fetch = async (): Promise<Response> =>
     new Response(text, { headers: { "content-type": "text/event-stream" } });
-  return new OpenAI({ apiKey: "k", baseURL: "http://localhost", fetch, maxRetries: 0 });
+  return { apiKey: "k", baseURL: "http://localhost", fetch, maxRetries: 0 };
 }
+
+const clientReading = (text: string): OpenAI => new OpenAI(answering(text));
 
 function translated(from: Protocol, to: Protocol, answer: JsonObject, request: JsonObject): string {
   const bytes = new TextEncoder().encode(CODECS[from].wire.unfold(answer));
@@ -124,4 +129,70 @@ describe("responses.stream", () => {
     const read = await client.responses.stream(request).finalResponse();
     expect(read.error).toEqual({ code: "server_error", message: "gateway_upstream_cut: cut" });
   });
+});
+
+describe("messages.stream", () => {
+  const request = {
+    model: "m",
+    max_tokens: 4096,
+    messages,
+    thinking: { type: "adaptive" },
+    stream: true,
+  } as const;
+  const read = (text: string): Promise<Anthropic.Message> =>
+    new Anthropic(answering(text)).messages.stream(request).finalMessage();
+
+  test.each([
+    ["chat", completion],
+    ["responses", response],
+    ["messages", message],
+  ] as const)("reads what an answer of %s said", async (from, answers) => {
+    await fc.assert(
+      fc.asyncProperty(answers, async (answer) => {
+        const text = translated(from, "messages", answer, request);
+        expect(judgeStream("messages", new TextEncoder().encode(text)).problems).toEqual([]);
+        const whole = run.translateAnswer(from, "messages", answer, request);
+        const { content, stop_reason, usage, id } = run.asSent(await read(text));
+        expect<unknown>({ content, stop_reason, usage, id }).toMatchObject({
+          content: whole["content"],
+          stop_reason: whole["stop_reason"],
+          usage: whole["usage"],
+          id: "msg_up1",
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("raises on an upstream that broke off", async () => {
+    const bytes = new TextEncoder().encode(
+      'data: {"id":"chatcmpl-up1","choices":[{"index":0,"delta":{"content":"Par"}}]}\n\n',
+    );
+    const text = run.encodeStream("messages", run.decodeStream("chat", [bytes]), request);
+    await expect(read(text)).rejects.toThrow("gateway_upstream_cut");
+  });
+});
+
+describe("streams as providers send them", () => {
+  const pairs = [
+    ["messages", "chat"],
+    ["messages", "responses"],
+    ["chat", "messages"],
+    ["responses", "messages"],
+  ] as const;
+  for (const [from, to] of pairs)
+    test.each(STREAM_NAMES)(`%s from ${from} is the same story for a client of ${to}`, (name) => {
+      const thinking = to === "messages" ? { thinking: { type: "adaptive" } } : {};
+      const request = run.ask(to, { stream: true, stream_options: { include_usage: true }, ...thinking });
+      const events = run.decodeStream(from, [sampleStream(from, name)]);
+      const given = judgeStream(to, new TextEncoder().encode(run.encodeStream(to, events, request)));
+      const taken = judgeStream(from, sampleStream(from, name));
+      expect([given.complete, given.problems, given.error]).toEqual([true, [], undefined]);
+      expect([given.text, given.reasoning]).toEqual([taken.text, taken.reasoning]);
+      const calls = ({ toolCalls }: typeof given): unknown =>
+        toolCalls.map((call) => [call.name, JSON.parse(call.arguments || "{}")]);
+      expect(calls(given)).toEqual(calls(taken));
+      const whole = run.translateAnswer(from, to, sampleAnswer(from, name) as JsonObject, request);
+      expect(run.asSent(given.usage)).toMatchObject(run.asSent(whole["usage"]) as JsonObject);
+    });
 });

@@ -7,10 +7,12 @@ import type { JsonObject } from "../../src/core/json.ts";
 import type { EncodeContext, Translator } from "../../src/core/ports.ts";
 import { SseReader } from "../../src/core/sse.ts";
 import { CODECS } from "../../src/protocols/index.ts";
+import { messagesTranslator } from "../../src/protocols/messages/translator.ts";
 
 export const CONTEXT: EncodeContext = { model: "m", createdAt: 1790000000, requestId: "req1" };
 
 export function translator(protocol: Protocol): Translator {
+  if (protocol === "messages") return messagesTranslator;
   const found = CODECS[protocol].translator;
   if (found === undefined) throw new Error(`${protocol} has no translator`);
   return found;
@@ -30,7 +32,8 @@ export function translateRequest(from: Protocol, to: Protocol, body: JsonObject)
 /** The smallest request of a protocol, with `members` added. */
 export function ask(protocol: Protocol, members: JsonObject = {}): JsonObject {
   const plain = protocol === "responses" ? { input: "x" } : { messages: [{ role: "user", content: "x" }] };
-  return { model: "m", ...plain, ...members };
+  const limit = protocol === "messages" ? { max_tokens: 4096 } : {};
+  return { model: "m", ...plain, ...limit, ...members };
 }
 
 export function translateAnswer(

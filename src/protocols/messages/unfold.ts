@@ -15,7 +15,8 @@ export function unfoldEvents(message: JsonObject): JsonObject[] {
   ];
 }
 
-function unfoldBlock(block: Json, index: number): JsonObject[] {
+/** One block as its events. */
+export function unfoldBlock(block: Json, index: number): JsonObject[] {
   if (!isObject(block)) return [];
   const { start, deltas } = splitBlock(block);
   return [
