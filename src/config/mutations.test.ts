@@ -113,7 +113,8 @@ function mutate(mutation: Mutation, config: Json): Json {
   else {
     const moved: unknown = mutation.kind === "rename" ? Reflect.get(target, last) : mutation.value;
     if (mutation.kind === "rename") Reflect.deleteProperty(target, last);
-    Object.defineProperty(target, mutation.key, {
+    // A list does not let its length be redefined; then nothing is added.
+    Reflect.defineProperty(target, mutation.key, {
       value: moved,
       enumerable: true,
       configurable: true,
