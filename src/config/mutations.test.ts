@@ -113,8 +113,9 @@ function mutate(mutation: Mutation, config: Json): Json {
   else {
     const moved: unknown = mutation.kind === "rename" ? Reflect.get(target, last) : mutation.value;
     if (mutation.kind === "rename") Reflect.deleteProperty(target, last);
-    // A list does not let its length be redefined; then nothing is added.
-    Reflect.defineProperty(target, mutation.key, {
+    // A list's length is no member of it.
+    if (Array.isArray(target) && mutation.key === "length") return copy as Json;
+    Object.defineProperty(target, mutation.key, {
       value: moved,
       enumerable: true,
       configurable: true,
