@@ -5,7 +5,9 @@ import { GatewayError, faultOf } from "./errors.ts";
 import type { Fault } from "./errors.ts";
 import type { Fold } from "./fold.ts";
 import type { Prompt, StreamError, StreamEvent } from "./hub.ts";
-import type { JsonObject } from "./json.ts";
+import { stringAt, type JsonObject } from "./json.ts";
+import type { StreamEncoder } from "./ports.ts";
+import { encodeSse } from "./sse.ts";
 import { StopCutter } from "./stop-strings.ts";
 import { ToolNames } from "./tool-names.ts";
 import { faultOfError } from "./wire-error.ts";
@@ -20,6 +22,13 @@ export function staged(prompt: Prompt, write: EventWriter): EventWriter {
   if (prompt.stop.length === 0) return restored;
   const cutter = new StopCutter(prompt.stop);
   return (event) => cutter.step(event).flatMap(restored);
+}
+
+/** The same as text on the wire, for protocols that name each event by its type. */
+export function sseEncoder(prompt: Prompt, write: EventWriter): StreamEncoder {
+  const stages = staged(prompt, write);
+  const text = (event: JsonObject): string => encodeSse(JSON.stringify(event), stringAt(event, "type"));
+  return { push: (event) => stages(event).map(text).join("") };
 }
 
 export function faultOfEvent(error: StreamError | GatewayError, family: "anthropic" | "openai"): Fault {

@@ -5,7 +5,7 @@ import type { Access, Account, Protocol } from "./account.ts";
 import type { Fault, GatewayError } from "./errors.ts";
 import type { Ask, Candidate, ExchangeRecord, Usage } from "./exchange.ts";
 import type { Prompt, StreamEvent } from "./hub.ts";
-import type { JsonObject } from "./json.ts";
+import type { JsonObject, Members, Splice } from "./json.ts";
 import type { LimitWindow } from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
 import type { SseFrame } from "./sse.ts";
@@ -75,6 +75,11 @@ export interface Wire {
   unfold(answer: JsonObject): string;
   /** Collects a stream into the whole answer it carries. */
   folder(): Folder;
+  /**
+   * Edits that take out of a request what the gateway has put into earlier answers and no upstream knows: reasoning
+   * of another vendor. Cheap where there is none.
+   */
+  readonly unmark?: (body: Uint8Array, members: Members) => readonly Splice[];
 }
 
 export interface Folder {
@@ -89,6 +94,8 @@ export interface Translator {
   decodeRequest(body: JsonObject): Prompt;
   /** @throws GatewayError `unsupported_field` for what cannot be carried and would change the answer */
   encodeRequest(prompt: Prompt, target: EncodeTarget): JsonObject;
+  /** Hints of the prompt that the body `encodeRequest` made for this model does not carry, by the client's names. */
+  readonly lost?: (prompt: Prompt, sent: JsonObject) => readonly string[];
   /** A fresh machine for one upstream stream. */
   decoder(): StreamDecoder;
   /** A fresh machine for one client stream that answers `prompt`. */

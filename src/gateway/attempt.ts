@@ -8,7 +8,7 @@ import type { Blame, Outcome } from "../core/outcome.ts";
 import type { Lease } from "../core/ports.ts";
 import { withAccess } from "./access.ts";
 import type { Attempt } from "./attempt-state.ts";
-import { edited, translatedBody } from "./body.ts";
+import { edited, type Fitted, ownBody, translatedBody } from "./body.ts";
 import { BrokenUpstream } from "./broken.ts";
 import { type Conversion, passing, translating } from "./convert.ts";
 import { debugPayload } from "./debug.ts";
@@ -74,15 +74,16 @@ async function attemptAs(access: Access, { deps, routes, exchange, lease }: Line
 }
 
 async function send(attempt: Attempt): Promise<Outcome> {
-  const { deps, settings, exchange, ask, lease, access, provider, upstream, upstreamCodec } = attempt;
+  const { deps, settings, exchange, ask, lease, access, provider, upstream } = attempt;
   const { candidate } = lease;
-  const body = edited(bodyFor(attempt), ask, candidate, settings);
+  const fitted = bodyFor(attempt);
+  const body = edited(fitted.body, ask, candidate, settings);
   debugPayload(attempt, "to-upstream", body);
   if (ask.stream) upstream.expectWithin(settings.firstEventTimeoutMs);
   else upstream.finishWithin(settings.responseTimeoutMs);
   if (exchange.signal.aborted) upstream.cancel();
   const request = provider.prepare(candidate, { ask, access, body });
-  exchange.dropped = [...exchange.lost(upstreamCodec), ...(request.dropped ?? [])];
+  exchange.dropped = [...fitted.dropped, ...(request.dropped ?? [])];
   const head = await upstream.open(request);
   deps.pool.observe(candidate.account, provider.limits(head.headers, deps.clock.wall()));
   if (head.status < 200 || head.status > 299) return refusal(attempt, head);
@@ -91,8 +92,8 @@ async function send(attempt: Attempt): Promise<Outcome> {
   return outcome;
 }
 
-function bodyFor({ ask, exchange, lease, upstreamCodec }: Attempt): Uint8Array {
-  if (upstreamCodec === exchange.codec) return ask.body;
+function bodyFor({ ask, exchange, lease, upstreamCodec }: Attempt): Fitted {
+  if (upstreamCodec === exchange.codec) return ownBody(ask, upstreamCodec);
   return translatedBody(exchange.prompt(ask), lease.candidate, upstreamCodec, ask.stream);
 }
 

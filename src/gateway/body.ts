@@ -33,15 +33,33 @@ export function promptOf(ask: Ask, client: Codec): Prompt {
   return translatorOf(client).decodeRequest(body);
 }
 
+export interface Fitted {
+  readonly body: Uint8Array;
+  /** Fields that had to stay behind, all of them mere hints. */
+  readonly dropped: readonly string[];
+}
+
+/** For an account that speaks the client's protocol. */
+export function ownBody({ body, members }: Ask, { wire }: Codec): Fitted {
+  const splices = wire.unmark?.(body, members) ?? [];
+  return splices.length === 0
+    ? { body, dropped: [] }
+    : { body: splice(body, splices), dropped: ["thinking"] };
+}
+
 /** @throws GatewayError `unsupported_field` */
 export function translatedBody(
   prompt: Prompt,
   candidate: Candidate,
   upstream: Codec,
   stream: boolean,
-): Uint8Array {
-  const body = translatorOf(upstream).encodeRequest(prompt, { model: candidate.model, stream });
-  return encoder.encode(JSON.stringify(body));
+): Fitted {
+  const translator = translatorOf(upstream);
+  const sent = translator.encodeRequest(prompt, { model: candidate.model, stream });
+  return {
+    body: encoder.encode(JSON.stringify(sent)),
+    dropped: [...prompt.dropped, ...(translator.lost?.(prompt, sent) ?? [])],
+  };
 }
 
 /** Model name, default instructions and extra parameters, spliced into the bytes. */

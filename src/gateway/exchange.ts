@@ -75,11 +75,6 @@ export class Exchange {
     return (this.#prompt ??= promptOf(ask, this.codec));
   }
 
-  /** What the client sent that `upstream`'s protocol has no place for. */
-  lost(upstream: Codec): readonly string[] {
-    return upstream === this.codec ? [] : (this.#prompt?.dropped ?? []);
-  }
-
   get elapsedMs(): number {
     return this.#clock.now() - this.startedAt;
   }

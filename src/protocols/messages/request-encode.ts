@@ -46,10 +46,10 @@ export function encodeRequest(prompt: Prompt, target: EncodeTarget): JsonObject 
 }
 
 /**
- * What of the request is a mere hint and stays behind for this model, by the client's field names.
+ * What of the request is a mere hint and stayed behind for this model, by the client's field names.
+ * @param sent the body that was made of it
  */
-export function lostFields(prompt: Prompt, target: EncodeTarget): readonly string[] {
-  const sent = encodeRequest(prompt, target);
+export function lostFields(prompt: Prompt, sent: JsonObject): readonly string[] {
   const { temperature, topP, verbosity, reasoning, protocol } = prompt;
   const lost: string[] = [];
   if (temperature !== undefined && sent["temperature"] !== temperature) lost.push("temperature");

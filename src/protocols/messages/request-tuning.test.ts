@@ -85,12 +85,11 @@ describe("the rest", () => {
   test("what a model does not take is named", () => {
     const wish = { effort: "high", budget: undefined, summary: undefined, sealed: false };
     const prompt = samplePrompt({ temperature: 0.5, topP: 0.9, verbosity: "low", reasoning: wish });
-    const lost = (name: string): readonly string[] => lostFields(prompt, { model: name, stream: false });
+    const lost = (name: string): readonly string[] => lostFields(prompt, encode(prompt, name));
     expect(lost("claude-opus-5")).toEqual(["temperature", "top_p", "verbosity"]);
     expect(lost("claude-3-5-haiku-latest")).toEqual(["top_p", "verbosity", "reasoning_effort"]);
-    expect(
-      lostFields(samplePrompt({ temperature: 1 }), { model: "claude-haiku-4-5", stream: false }),
-    ).toEqual([]);
+    const cold = samplePrompt({ temperature: 1 });
+    expect(lostFields(cold, encode(cold, "claude-haiku-4-5"))).toEqual([]);
   });
 
   test("log probabilities cannot be had", () => {

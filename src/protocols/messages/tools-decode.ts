@@ -4,6 +4,7 @@ import type { FunctionTool, SearchTool, Tool, ToolChoice } from "../../core/hub.
 import { arrayAt, booleanAt, isObject, numberAt, objectAt, stringAt } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { invalid, unsupported } from "../../core/request-fields.ts";
+import { domainsAt, userLocation } from "../../core/search-fields.ts";
 import { cacheOf } from "./content.ts";
 import { typedTool } from "./typed-tools.ts";
 
@@ -36,14 +37,11 @@ function decodeClientTool(tool: JsonObject): FunctionTool {
 }
 
 function decodeSearch(tool: JsonObject): SearchTool {
-  const domains = (key: string): readonly string[] | undefined =>
-    arrayAt(tool, key)?.filter((each): each is string => typeof each === "string");
-  const { type: _, ...location } = objectAt(tool, "user_location") ?? {};
   return {
     kind: "search",
-    allowedDomains: domains("allowed_domains"),
-    blockedDomains: domains("blocked_domains"),
-    location: Object.keys(location).length > 0 ? location : undefined,
+    allowedDomains: domainsAt(tool, "allowed_domains"),
+    blockedDomains: domainsAt(tool, "blocked_domains"),
+    location: userLocation(tool),
     contextSize: undefined,
     maxUses: numberAt(tool, "max_uses"),
   };

@@ -1,14 +1,12 @@
 // Messages to the hub and back. A whole answer is a short stream: it is read and written as one.
 
-import { foldEvents, staged } from "../../core/encode-stages.ts";
+import { foldEvents, sseEncoder, staged } from "../../core/encode-stages.ts";
 import type { StreamEvent } from "../../core/hub.ts";
-import { stringAt } from "../../core/json.ts";
 import type { Translator } from "../../core/ports.ts";
-import { encodeSse } from "../../core/sse.ts";
 import { guarded, readWhole } from "../../core/stream-guard.ts";
 import { MessageFold } from "./fold.ts";
 import { decodeRequest } from "./request-decode.ts";
-import { encodeRequest } from "./request-encode.ts";
+import { encodeRequest, lostFields } from "./request-encode.ts";
 import { MessageReader } from "./stream-decode.ts";
 import { MessageWriter } from "./stream-encode.ts";
 import { unfoldEvents } from "./unfold.ts";
@@ -16,17 +14,10 @@ import { unfoldEvents } from "./unfold.ts";
 export const messagesTranslator: Translator = {
   decodeRequest,
   encodeRequest,
+  lost: lostFields,
   // Some servers end this protocol's streams with a marker that belongs to another.
   decoder: () => guarded(new MessageReader(), "[DONE]"),
-  encoder(prompt, context) {
-    const write = staged(prompt, new MessageWriter(prompt, context).write);
-    return {
-      push: (event) =>
-        write(event)
-          .map((each) => encodeSse(JSON.stringify(each), stringAt(each, "type")))
-          .join(""),
-    };
-  },
+  encoder: (prompt, context) => sseEncoder(prompt, new MessageWriter(prompt, context).write),
   decodeAnswer: (answer) => readWhole(new MessageReader(), unfoldEvents(answer)),
   encodeAnswer(events, prompt, context) {
     const { write } = new MessageWriter(prompt, context);

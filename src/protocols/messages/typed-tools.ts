@@ -18,6 +18,17 @@ interface Typed {
 const TEXT: Json = { type: "string" };
 const LINES: Json = { type: "array", items: { type: "integer" }, minItems: 2, maxItems: 2 };
 
+/** What commands on a text file take. */
+const EDITS: JsonObject = {
+  path: TEXT,
+  view_range: LINES,
+  file_text: TEXT,
+  old_str: TEXT,
+  new_str: TEXT,
+  insert_line: { type: "integer" },
+  insert_text: TEXT,
+};
+
 function oneOf(...words: readonly string[]): Json {
   return { type: "string", enum: words };
 }
@@ -39,13 +50,7 @@ const TYPED: readonly Typed[] = [
       "takes `old_str`, which must occur exactly once, and `new_str`; `insert` takes `insert_line` and the text.",
     properties: {
       command: oneOf("view", "create", "str_replace", "insert"),
-      path: TEXT,
-      view_range: LINES,
-      file_text: TEXT,
-      old_str: TEXT,
-      new_str: TEXT,
-      insert_line: { type: "integer" },
-      insert_text: TEXT,
+      ...EDITS,
     },
     required: ["command", "path"],
   },
@@ -55,13 +60,7 @@ const TYPED: readonly Typed[] = [
     description: "Keeps notes in files below /memories, which last longer than this conversation.",
     properties: {
       command: oneOf("view", "create", "str_replace", "insert", "delete", "rename"),
-      path: TEXT,
-      view_range: LINES,
-      file_text: TEXT,
-      old_str: TEXT,
-      new_str: TEXT,
-      insert_line: { type: "integer" },
-      insert_text: TEXT,
+      ...EDITS,
       old_path: TEXT,
       new_path: TEXT,
     },

@@ -5,6 +5,7 @@ import type { Prompt, SearchTool, Tool, ToolChoice, ToolName } from "../../core/
 import { arrayAt, booleanAt, isObject, objectAt, stringAt } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { invalid, unsupported } from "../../core/request-fields.ts";
+import { domainsAt, userLocation } from "../../core/search-fields.ts";
 import { isClientTool } from "../../core/tool-names.ts";
 import type { ClientTool, ToolNames } from "../../core/tool-names.ts";
 import { decodeBuiltin, isBuiltin } from "./builtins.ts";
@@ -53,14 +54,11 @@ function decodeOwn(tool: JsonObject, namespace: string | undefined): ClientTool 
 }
 
 function decodeSearch(tool: JsonObject): SearchTool {
-  const domains = (key: string): readonly string[] | undefined =>
-    arrayAt(tool["filters"], key)?.filter((each): each is string => typeof each === "string");
-  const { type: _, ...location } = objectAt(tool, "user_location") ?? {};
   return {
     kind: "search",
-    allowedDomains: domains("allowed_domains"),
-    blockedDomains: domains("blocked_domains"),
-    location: Object.keys(location).length > 0 ? location : undefined,
+    allowedDomains: domainsAt(tool["filters"], "allowed_domains"),
+    blockedDomains: domainsAt(tool["filters"], "blocked_domains"),
+    location: userLocation(tool),
     contextSize: stringAt(tool, "search_context_size"),
     maxUses: undefined,
   };

@@ -1,9 +1,7 @@
 // Responses to the hub and back. A whole answer is a short stream: it is read and written as one.
 
-import { foldEvents, staged } from "../../core/encode-stages.ts";
-import { stringAt } from "../../core/json.ts";
+import { foldEvents, sseEncoder, staged } from "../../core/encode-stages.ts";
 import type { Translator } from "../../core/ports.ts";
-import { encodeSse } from "../../core/sse.ts";
 import { guarded, readWhole } from "../../core/stream-guard.ts";
 import { ResponseFold } from "./fold.ts";
 import { decodeRequest } from "./request-decode.ts";
@@ -17,15 +15,7 @@ export const responsesTranslator: Translator = {
   encodeRequest,
   // Some servers end this protocol's streams with Chat's marker.
   decoder: () => guarded(new ResponseReader(), "[DONE]"),
-  encoder(prompt, context) {
-    const write = staged(prompt, new ResponseWriter(prompt, context).write);
-    return {
-      push: (event) =>
-        write(event)
-          .map((each) => encodeSse(JSON.stringify(each), stringAt(each, "type")))
-          .join(""),
-    };
-  },
+  encoder: (prompt, context) => sseEncoder(prompt, new ResponseWriter(prompt, context).write),
   decodeAnswer: (answer) => readWhole(new ResponseReader(), unfoldEvents(answer)),
   encodeAnswer(events, prompt, context) {
     const { write } = new ResponseWriter(prompt, context);
