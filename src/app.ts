@@ -2,6 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { createEnvelopes } from "./core/envelope.ts";
 import { systemClock } from "./core/clock.ts";
 import type { Config } from "./config/schema.ts";
 import type { Account, Protocol } from "./core/account.ts";
@@ -18,7 +19,7 @@ import { requestId } from "./http/answers.ts";
 import { healthRoutes } from "./http/health.ts";
 import { modelsRoute } from "./http/models.ts";
 import { type Routes, type Server, startServer } from "./http/server.ts";
-import { openDoor, openLogins, type OpenLogins } from "./logins.ts";
+import { openDoor, openLogins, type OpenLogins, reasoningKeys } from "./logins.ts";
 import { createLog } from "./logs/log.ts";
 import { requestLine } from "./logs/request-line.ts";
 import { type OutputStream, outputSink } from "./logs/sink.ts";
@@ -83,6 +84,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     random: Math.random,
     pool,
+    envelopes: createEnvelopes(() => reasoningKeys(current.config.dataDir, options.env ?? process.env, log)),
     codecs: CODECS,
     logins: logins.custody,
     providers: PROVIDERS,

@@ -16,6 +16,7 @@ import { createLoginRoutes, type LoginRoutes } from "./oauth/login-routes.ts";
 import type { SignInTarget } from "./oauth/steps.ts";
 import { createTickets } from "./oauth/tickets.ts";
 import { readTokenState } from "./oauth/token-state.ts";
+import { newKey, openKeyRing } from "./oauth/vault-keys.ts";
 import { openVault, type Vault } from "./oauth/vault.ts";
 import { loginAccountsOf } from "./settings.ts";
 import { openLoginStore } from "./stores/logins-sqlite.ts";
@@ -132,6 +133,20 @@ function openFile(dataDir: string, clock: Clock, log: Log): LoginStore {
 }
 
 /** Whoever keeps no login needs no key. */
+/**
+ * The master keys, for what clients carry between two requests. Where none can be had, what they carry is worth
+ * nothing after a restart.
+ */
+export function reasoningKeys(dataDir: string, env: LoginsOptions["env"], log: Log): readonly Uint8Array[] {
+  try {
+    const ring = openKeyRing({ dataDir, env, log });
+    return [ring.current(), ...ring.all()];
+  } catch (error) {
+    log({ level: "error", event: "no-master-key", fields: { error: String(error) } });
+    return [newKey()];
+  }
+}
+
 function lazily(open: () => Vault): Vault {
   let vault: Vault | undefined;
   const opened = (): Vault => (vault ??= open());

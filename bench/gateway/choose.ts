@@ -60,6 +60,7 @@ function ask(session: string): Ask {
     query: "",
     session,
     previousResponse: undefined,
+    pinned: false,
     continuable: false,
     replayable: true,
   };

@@ -43,6 +43,8 @@ export interface Ask {
   readonly session: string;
   /** The response this one continues; it lives at the account that made it. */
   readonly previousResponse: string | undefined;
+  /** Whether it holds what only the account it came from can read, and what cannot be left out: a compaction. */
+  readonly pinned: boolean;
   /** Whether a later request may continue the answer by its id. */
   readonly continuable: boolean;
   /** False when a second try could have a second effect upstream (stored or background responses). */

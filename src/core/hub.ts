@@ -18,11 +18,14 @@ export interface Native {
   readonly value: JsonObject;
 }
 
-/** Reasoning that only its issuer can read or check. It goes back to the protocol it came from, or nowhere. */
+/** Reasoning that only its issuer can read or check. It goes back to the account it came from, or nowhere. */
 export interface Seal {
   readonly protocol: Protocol;
   readonly kind: "signature" | "redacted" | "encrypted";
+  /** As the upstream sealed it, or in an envelope (core/envelope.ts) while a client of another protocol has it. */
   readonly data: string;
+  /** The account it came from, as an envelope names it; undefined where the protocol alone is known. */
+  readonly issuer?: string | undefined;
 }
 
 export type Annotation =

@@ -36,7 +36,12 @@ export type Blame =
 export type Outcome =
   | { readonly kind: "ok" }
   | { readonly kind: "next"; readonly fault: Failure; readonly blame: Blame }
-  | { readonly kind: "stop"; readonly fault: Failure }
+  | {
+      readonly kind: "stop";
+      readonly fault: Failure;
+      /** The request brought reasoning that this account did not seal, or can no longer read. */
+      readonly stale?: boolean;
+    }
   | { readonly kind: "cut"; readonly fault: Failure; readonly blame: Blame }
   | { readonly kind: "gone" };
 

@@ -5,7 +5,7 @@ import type { Access, Account, Protocol } from "./account.ts";
 import type { Fault, GatewayError } from "./errors.ts";
 import type { Ask, Candidate, ExchangeRecord, Usage } from "./exchange.ts";
 import type { Prompt, StreamEvent } from "./hub.ts";
-import type { JsonObject, Members, Splice } from "./json.ts";
+import type { JsonObject, Members } from "./json.ts";
 import type { LimitWindow } from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
 import type { SseFrame } from "./sse.ts";
@@ -76,10 +76,22 @@ export interface Wire {
   /** Collects a stream into the whole answer it carries. */
   folder(): Folder;
   /**
-   * Edits that take out of a request what the gateway has put into earlier answers and no upstream knows: reasoning
-   * of another vendor. Cheap where there is none.
+   * A request without what this gateway has put into earlier answers and no upstream knows, such as reasoning of
+   * another vendor, and without what another account has sealed. Cheap where there is nothing to leave out.
+   * @param isForeign whether another account has sealed it; undefined when none has
    */
-  readonly unmark?: (body: Uint8Array, members: Members) => readonly Splice[];
+  leaveOut(body: Uint8Array, members: Members, isForeign: IsForeign | undefined): Edited;
+  /** What an answer, or one of its events, holds that only the account it came from can read when it comes back. */
+  seals(data: JsonObject): readonly string[];
+}
+
+/** @param sealed as it stands in the request */
+export type IsForeign = (sealed: string) => boolean;
+
+/** A body with edits, and the names of the hints that went with them. */
+export interface Edited {
+  readonly body: Uint8Array;
+  readonly dropped: readonly string[];
 }
 
 export interface Folder {
@@ -184,6 +196,10 @@ export interface Draft {
 /** A slot of an account, taken; given back exactly once. A second release does nothing. */
 export interface Lease {
   readonly candidate: Candidate;
+  /** Whether the conversation has been at another account: what that one has sealed means nothing here. */
+  readonly moved: boolean;
+  /** Tells that it has: the upstream did not know what the request brought. */
+  disown(): void;
   /** Whether another account could take the request over at once. */
   hasOthers(): boolean;
   release(outcome: Outcome): void;

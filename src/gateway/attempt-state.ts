@@ -7,6 +7,7 @@ import type { Codec, Lease, Provider } from "../core/ports.ts";
 import { BrokenUpstream } from "./broken.ts";
 import type { Deps, Settings } from "./deps.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Issuers } from "./issuers.ts";
 import type { Tap } from "./tap.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -22,6 +23,7 @@ export interface Attempt {
   readonly upstreamCodec: Codec;
   readonly upstream: Upstream;
   readonly tap: Tap;
+  readonly issuers: Issuers;
   /** Monotonic ms. */
   readonly startedAt: number;
 }

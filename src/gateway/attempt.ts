@@ -5,15 +5,17 @@ import { asGatewayError, type GatewayError } from "../core/errors.ts";
 import type { Ask } from "../core/exchange.ts";
 import { member, valueAt } from "../core/json.ts";
 import type { Blame, Outcome } from "../core/outcome.ts";
-import type { Lease } from "../core/ports.ts";
+import type { Edited, Lease } from "../core/ports.ts";
+import { isSealed, reasoningFor } from "../core/reasoning.ts";
 import { withAccess } from "./access.ts";
 import type { Attempt } from "./attempt-state.ts";
-import { edited, type Fitted, ownBody, translatedBody } from "./body.ts";
+import { edited, translatedBody } from "./body.ts";
 import { BrokenUpstream } from "./broken.ts";
 import { type Conversion, passing, translating } from "./convert.ts";
 import { debugPayload } from "./debug.ts";
 import type { Deps } from "./deps.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Issuers } from "./issuers.ts";
 import { ownResponse } from "./read.ts";
 import { refusal } from "./refusal.ts";
 import { relay } from "./relay.ts";
@@ -21,18 +23,42 @@ import type { Routes } from "./routes.ts";
 import { Tap } from "./tap.ts";
 import { Upstream } from "./upstream.ts";
 
-export function attempt(deps: Deps, routes: Routes, exchange: Exchange, lease: Lease): Promise<Outcome> {
-  return withAccess(deps, exchange, lease, (access) => attemptAs(access, { deps, routes, exchange, lease }));
-}
-
-interface Line {
+/** What all attempts of a gateway have in common. */
+export interface Tools {
   readonly deps: Deps;
   readonly routes: Routes;
+  readonly issuers: Issuers;
+}
+
+export async function attempt(tools: Tools, exchange: Exchange, lease: Lease): Promise<Outcome> {
+  const { deps } = tools;
+  const once = (): Promise<Outcome> =>
+    withAccess(deps, exchange, lease, (access) => attemptAs(access, { ...tools, exchange, lease }));
+  const outcome = await once();
+  if (outcome.kind !== "stop" || outcome.stale !== true || exchange.forgets) return outcome;
+  if (!bringsSeals(deps, exchange, lease)) return outcome;
+  // What the request brought was sealed elsewhere, or for another conversation: it is sent once more without.
+  exchange.forgets = true;
+  exchange.refusal = undefined;
+  lease.disown();
+  return once();
+}
+
+function bringsSeals({ codecs, envelopes }: Deps, exchange: Exchange, lease: Lease): boolean {
+  const { ask, codec } = exchange;
+  if (ask === undefined) return false;
+  if (codecs[lease.candidate.protocol] === codec)
+    return codec.wire.leaveOut(ask.body, ask.members, () => true).dropped.length > 0;
+  return exchange.prompt(ask, envelopes).items.some(isSealed);
+}
+
+interface Line extends Tools {
   readonly exchange: Exchange;
   readonly lease: Lease;
 }
 
-async function attemptAs(access: Access, { deps, routes, exchange, lease }: Line): Promise<Outcome> {
+async function attemptAs(access: Access, line: Line): Promise<Outcome> {
+  const { deps, routes, issuers, exchange, lease } = line;
   const settings = deps.settings();
   const { account, protocol } = lease.candidate;
   const { clock } = deps;
@@ -51,6 +77,7 @@ async function attemptAs(access: Access, { deps, routes, exchange, lease }: Line
     if (ask === undefined || provider === undefined) throw new Error(`no provider for ${account.name}`);
     const upstreamCodec = deps.codecs[protocol];
     const tap = new Tap(upstreamCodec.wire, choicesOf(ask));
+    if (lease.moved) tap.onSeal = (sealed) => issuers.note(sealed, account.name);
     const startedAt = clock.now();
     return await send({
       deps,
@@ -63,6 +90,7 @@ async function attemptAs(access: Access, { deps, routes, exchange, lease }: Line
       upstreamCodec,
       upstream,
       tap,
+      issuers,
       startedAt,
     });
   } catch (thrown) {
@@ -92,9 +120,16 @@ async function send(attempt: Attempt): Promise<Outcome> {
   return outcome;
 }
 
-function bodyFor({ ask, exchange, lease, upstreamCodec }: Attempt): Fitted {
-  if (upstreamCodec === exchange.codec) return ownBody(ask, upstreamCodec);
-  return translatedBody(exchange.prompt(ask), lease.candidate, upstreamCodec, ask.stream);
+function bodyFor(attempt: Attempt): Edited {
+  const { deps, ask, exchange, lease, upstreamCodec, issuers } = attempt;
+  const { account, model } = lease.candidate;
+  if (upstreamCodec === exchange.codec) {
+    const foreign = lease.moved ? issuers.foreignTo(account.name) : undefined;
+    return upstreamCodec.wire.leaveOut(ask.body, ask.members, exchange.forgets ? () => true : foreign);
+  }
+  const issuer = exchange.forgets ? "" : deps.envelopes.issuerOf(account);
+  const prompt = reasoningFor(exchange.prompt(ask, deps.envelopes), lease.candidate.protocol, issuer);
+  return translatedBody(prompt, upstreamCodec, { model, stream: ask.stream });
 }
 
 /** How many answers a Chat client wants side by side; each of them has an end of its own. */
@@ -104,11 +139,14 @@ function choicesOf({ body, members }: Ask): number {
   return typeof value === "number" ? value : 1;
 }
 
-function conversionFor({ deps, exchange, ask, upstreamCodec }: Attempt): Conversion {
+function conversionFor({ deps, exchange, ask, lease, upstreamCodec }: Attempt): Conversion {
   const { codec } = exchange;
   if (upstreamCodec === codec) return passing(codec.wire);
+  const { envelopes } = deps;
   return translating(upstreamCodec, codec, {
-    prompt: exchange.prompt(ask),
+    prompt: exchange.prompt(ask, envelopes),
+    envelopes,
+    issuer: envelopes.issuerOf(lease.candidate.account),
     model: ask.model,
     createdAt: Math.floor(deps.clock.wall() / 1_000),
     requestId: exchange.id,

@@ -49,6 +49,7 @@ const ASK: Omit<Ask, "protocol" | "body" | "members"> = {
   query: "",
   session: "s",
   previousResponse: undefined,
+  pinned: false,
   continuable: false,
   replayable: true,
 };

@@ -1,6 +1,7 @@
 // The body an account is sent: the client's own bytes with the few edits the configuration asks for, or its
 // translation when the account does not speak the client's protocol.
 
+import type { Envelopes } from "../core/envelope.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Ask, Candidate } from "../core/exchange.ts";
 import type { Prompt } from "../core/hub.ts";
@@ -17,7 +18,8 @@ import {
   stringAt,
   valueAt,
 } from "../core/json.ts";
-import type { Codec } from "../core/ports.ts";
+import type { Codec, Edited, EncodeTarget } from "../core/ports.ts";
+import { opened } from "../core/reasoning.ts";
 import { translatorOf } from "./convert.ts";
 import type { Settings } from "./deps.ts";
 
@@ -27,35 +29,16 @@ const encoder = new TextEncoder();
 type BodySettings = Pick<Settings, "defaultInstructions" | "extraParams">;
 
 /** The ask in the hub's form. @throws GatewayError `invalid_request`, `unsupported_field` */
-export function promptOf(ask: Ask, client: Codec): Prompt {
+export function promptOf(ask: Ask, client: Codec, envelopes: Envelopes): Prompt {
   const body = parseJson(decoder.decode(ask.body));
   if (!isObject(body)) throw new GatewayError("invalid_request", "the body is not a JSON object");
-  return translatorOf(client).decodeRequest(body);
-}
-
-export interface Fitted {
-  readonly body: Uint8Array;
-  /** Fields that had to stay behind, all of them mere hints. */
-  readonly dropped: readonly string[];
-}
-
-/** For an account that speaks the client's protocol. */
-export function ownBody({ body, members }: Ask, { wire }: Codec): Fitted {
-  const splices = wire.unmark?.(body, members) ?? [];
-  return splices.length === 0
-    ? { body, dropped: [] }
-    : { body: splice(body, splices), dropped: ["thinking"] };
+  return opened(translatorOf(client).decodeRequest(body), envelopes);
 }
 
 /** @throws GatewayError `unsupported_field` */
-export function translatedBody(
-  prompt: Prompt,
-  candidate: Candidate,
-  upstream: Codec,
-  stream: boolean,
-): Fitted {
+export function translatedBody(prompt: Prompt, upstream: Codec, target: EncodeTarget): Edited {
   const translator = translatorOf(upstream);
-  const sent = translator.encodeRequest(prompt, { model: candidate.model, stream });
+  const sent = translator.encodeRequest(prompt, target);
   return {
     body: encoder.encode(JSON.stringify(sent)),
     dropped: [...prompt.dropped, ...(translator.lost?.(prompt, sent) ?? [])],

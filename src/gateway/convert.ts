@@ -1,5 +1,6 @@
 // From an upstream's protocol to the client's: nothing at all when they are the same, else through the hub.
 
+import type { Envelopes } from "../core/envelope.ts";
 import { type Failure, GatewayError } from "../core/errors.ts";
 import type { Prompt, StreamEvent } from "../core/hub.ts";
 import type { JsonObject } from "../core/json.ts";
@@ -12,6 +13,7 @@ import type {
   Translator,
   Wire,
 } from "../core/ports.ts";
+import { enclosing } from "../core/reasoning.ts";
 import type { SseFrame } from "../core/sse.ts";
 import { faultOfError } from "../core/wire-error.ts";
 
@@ -48,22 +50,32 @@ export function passing(wire: Wire): Conversion {
 
 export interface TranslationContext extends EncodeContext {
   readonly prompt: Prompt;
+  readonly envelopes: Envelopes;
+  /** The account that answers, as envelopes name it. */
+  readonly issuer: string;
 }
 
 /** From `upstream`'s protocol to `client`'s. @throws GatewayError when one of them cannot be translated */
 export function translating(upstream: Codec, client: Codec, context: TranslationContext): Conversion {
   const from = translatorOf(upstream);
   const to = translatorOf(client);
-  const whole = (answer: JsonObject): JsonObject =>
-    to.encodeAnswer(from.decodeAnswer(answer), context.prompt, context);
+  const { prompt, envelopes, issuer } = context;
+  const decode = (answer: JsonObject): StreamEvent[] =>
+    from.decodeAnswer(answer).map(enclosing(envelopes, issuer, prompt));
+  const whole = (answer: JsonObject): JsonObject => to.encodeAnswer(decode(answer), prompt, context);
+  const encoder = (): StreamEncoder => {
+    const encoded = to.encoder(prompt, context);
+    const enclosed = enclosing(envelopes, issuer, prompt);
+    return { push: (event) => encoded.push(enclosed(event)) };
+  };
   return {
-    stream: () => new Translation(from.decoder(), to.encoder(context.prompt, context), client.wire),
+    stream: () => new Translation(from.decoder(), encoder(), client.wire),
     whole,
     unfold: (answer) => {
-      const encoder = to.encoder(context.prompt, context);
+      const encoded = encoder();
       const text = (event: StreamEvent): string => {
         if (event.type === "error") throw new GatewayError("upstream_failed", event.error.message);
-        return encoder.push(event);
+        return encoded.push(event);
       };
       return from.decodeAnswer(answer).map(text).join("");
     },

@@ -1,6 +1,7 @@
 // What the request line is given by the composition root.
 
 import type { Protocol } from "../core/account.ts";
+import type { Envelopes } from "../core/envelope.ts";
 import type { ClientKey, ExchangeRecord } from "../core/exchange.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Logins } from "../core/login.ts";
@@ -31,6 +32,7 @@ export interface Deps {
   readonly clock: Clock;
   readonly random: Random;
   readonly pool: AccountPool;
+  readonly envelopes: Envelopes;
   readonly codecs: Readonly<Record<Protocol, Codec>>;
   readonly logins: Logins;
   readonly providers: Readonly<Record<string, Provider>>;

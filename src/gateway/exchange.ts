@@ -3,6 +3,7 @@
 import type { Ask, ClientKey, ExchangeRecord, Usage } from "../core/exchange.ts";
 import { type Failure, GatewayError } from "../core/errors.ts";
 import type { Protocol } from "../core/account.ts";
+import type { Envelopes } from "../core/envelope.ts";
 import type { Prompt } from "../core/hub.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Clock, Codec, Lease } from "../core/ports.ts";
@@ -41,6 +42,8 @@ export class Exchange {
   errorEvent: ((failure: Failure) => string) | undefined;
   /** Content has gone to the client: from here nobody takes over. */
   committed = false;
+  /** The upstream could not read the reasoning that the request brought: it is sent without. */
+  forgets = false;
   /** Failovers so far, and those among them that were charged. */
   switches = 0;
   charged = 0;
@@ -71,8 +74,8 @@ export class Exchange {
   }
 
   /** The ask in the hub's form, decoded once. @throws GatewayError */
-  prompt(ask: Ask): Prompt {
-    return (this.#prompt ??= promptOf(ask, this.codec));
+  prompt(ask: Ask, envelopes: Envelopes): Prompt {
+    return (this.#prompt ??= promptOf(ask, this.codec, envelopes));
   }
 
   get elapsedMs(): number {

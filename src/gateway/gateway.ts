@@ -7,6 +7,7 @@ import { allowModel, authenticate, RequestRates } from "./authenticate.ts";
 import { choose, unanswered } from "./choose.ts";
 import type { Deps } from "./deps.ts";
 import { Exchange } from "./exchange.ts";
+import { Issuers } from "./issuers.ts";
 import { read } from "./read.ts";
 import { record } from "./record.ts";
 import { goesOn } from "./retry.ts";
@@ -22,7 +23,7 @@ export interface Gateway {
 export function createGateway(deps: Deps): Gateway {
   const live = new Set<Exchange>();
   const rates = new RequestRates(deps.clock);
-  const routes = new Routes(deps.clock);
+  const tools = { deps, routes: new Routes(deps.clock), issuers: new Issuers() };
 
   async function line(exchange: Exchange): Promise<void> {
     const { request, protocol, client } = exchange;
@@ -35,7 +36,7 @@ export function createGateway(deps: Deps): Gateway {
       if (ask.stream) client.expectStream();
       for await (const lease of choose(deps, exchange, ask)) {
         exchange.begins(lease);
-        const outcome = await attempt(deps, routes, exchange, lease);
+        const outcome = await attempt(tools, exchange, lease);
         exchange.tried(lease, outcome);
         lease.release(outcome);
         if (!(await goesOn(deps, exchange, lease, outcome))) break;

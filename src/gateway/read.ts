@@ -4,10 +4,22 @@ import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
 import type { Protocol } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Ask, ClientKey } from "../core/exchange.ts";
-import { isObject, type Json, type Members, member, scanObject, stringAt, valueAt } from "../core/json.ts";
+import { bytesOf, indexIn } from "../core/frame-peek.ts";
+import {
+  elementsAt,
+  isObject,
+  type Json,
+  type Members,
+  member,
+  scanObject,
+  stringAt,
+  valueAt,
+} from "../core/json.ts";
 import type { Clock } from "../core/ports.ts";
 import { sessionOf } from "../core/session.ts";
 import type { Settings } from "./deps.ts";
+
+const COMPACTION = bytesOf('"compaction"');
 
 export interface Reading {
   readonly request: Request;
@@ -45,6 +57,7 @@ export async function read(reading: Reading): Promise<Ask> {
     query: queryOf(request.url),
     session: sessionOf({ protocol, headers, body, members, model }, key.name),
     previousResponse: previous === undefined ? undefined : ownResponse(key, previous),
+    pinned: protocol === "responses" && hasCompaction(body, members),
     continuable: protocol === "messages" ? hasThread(body, members) : isStored(body, members),
     replayable: previous === undefined && !hasEffects(body, members),
   };
@@ -66,6 +79,15 @@ function previousId(body: Uint8Array, members: Members): string | undefined {
   const response = memberValue(body, members, "previous_response_id");
   if (typeof response === "string") return response;
   return stringAt(memberValue(body, members, "thread"), "previous_message_id");
+}
+
+/** Looked for in the bytes first: nearly no request has one. */
+function hasCompaction(body: Uint8Array, members: Members): boolean {
+  const input = member(members, "input");
+  if (input === undefined || indexIn(body, COMPACTION, 0) < 0) return false;
+  for (const item of elementsAt(body, input.start))
+    if (stringAt(valueAt(body, item), "type") === "compaction") return true;
+  return false;
 }
 
 function hasThread(body: Uint8Array, members: Members): boolean {

@@ -10,6 +10,8 @@ export class Tap {
   #usage: Partial<Usage> | undefined;
   /** The id under which the answer may be continued. */
   responseId: string | undefined;
+  /** Told of what the answer holds that only its account can read; asked of conversations that have moved. */
+  onSeal: ((sealed: string) => void) | undefined;
   /** The terminal marker has been seen. */
   ended = false;
   /** Ends that are still to come before a missing marker may be forgiven. */
@@ -36,7 +38,7 @@ export class Tap {
     if (kind === "finish") this.#unfinished--;
     // The id stands in the first events, which have no usage yet; an error event has to repeat it.
     const names = kind === "prelude" && this.responseId === undefined;
-    if (names || this.#wire.mayCount(frame)) {
+    if (names || this.onSeal !== undefined || this.#wire.mayCount(frame)) {
       const data = parseObject(frame.data ?? "");
       if (data !== undefined) this.count(data);
     }
@@ -48,5 +50,6 @@ export class Tap {
     const counted = this.#wire.usage(data);
     if (counted !== undefined) this.#usage = { ...this.#usage, ...counted };
     this.responseId ??= this.#wire.responseId(data);
+    if (this.onSeal !== undefined) for (const sealed of this.#wire.seals(data)) this.onSeal(sealed);
   }
 }

@@ -2,7 +2,7 @@
 // and remembered over a restart. Times are monotonic; wall time is only for what is saved.
 
 import { LRUCache } from "lru-cache";
-import { numberAt, parseObject, stringAt } from "../core/json.ts";
+import { booleanAt, numberAt, parseObject, stringAt } from "../core/json.ts";
 import type { Clock, Records, SavedState } from "../core/ports.ts";
 
 const MAX_BINDINGS = 100_000;
@@ -14,6 +14,8 @@ export interface Binding {
   expiresAt: number;
   /** Until when the saved state holds. A slid end is written down when half of that time is gone, and at the end. */
   savedUntil: number;
+  /** It has been at another account before. */
+  moved: boolean;
   /** Slow first events in a row. */
   slow: number;
 }
@@ -50,12 +52,16 @@ export class Bindings {
   }
 
   /** Binds, or slides the end of a binding to the same account. */
-  bind(key: string, account: string): Binding {
+  bind(key: string, account: string, moved = false): Binding {
     const now = this.#options.clock.now();
     let binding = this.get(key);
     if (binding?.account !== account) {
-      binding = { account, bornAt: now, expiresAt: 0, savedUntil: 0, slow: 0 };
+      binding = { account, bornAt: now, expiresAt: 0, savedUntil: 0, moved, slow: 0 };
       this.#map.set(key, binding);
+    }
+    if (moved && !binding.moved) {
+      binding.moved = true;
+      binding.savedUntil = 0;
     }
     binding.expiresAt = Math.min(now + this.#ttlMs, binding.bornAt + LONGEST_MS);
     const isDue = binding.savedUntil - now < this.#ttlMs / 2;
@@ -79,7 +85,8 @@ export class Bindings {
     const { kind, clock, records } = this.#options;
     const toWall = clock.wall() - clock.now();
     binding.savedUntil = binding.expiresAt;
-    const value = JSON.stringify({ account: binding.account, bornAt: binding.bornAt + toWall });
+    const { account, moved } = binding;
+    const value = JSON.stringify({ account, bornAt: binding.bornAt + toWall, ...(moved && { moved }) });
     records.save({ kind, key, value, expiresAt: binding.expiresAt + toWall });
   }
 
@@ -95,7 +102,9 @@ export class Bindings {
       const ageMs = Math.max(0, wall - (numberAt(saved, "bornAt") ?? wall));
       const bornAt = now - ageMs;
       const end = Math.min(now + Math.min(this.#ttlMs, expiresAt - wall), bornAt + LONGEST_MS);
-      if (end > now) this.#map.set(key, { account, bornAt, expiresAt: end, savedUntil: end, slow: 0 });
+      if (end <= now) continue;
+      const moved = booleanAt(saved, "moved") === true;
+      this.#map.set(key, { account, bornAt, expiresAt: end, savedUntil: end, moved, slow: 0 });
     }
   }
 }

@@ -3,7 +3,7 @@
 import type { Ask } from "../core/exchange.ts";
 import type { LiveAccount } from "./live-account.ts";
 import type { Entry, Kind, Offer, Tier } from "./offer.ts";
-import type { Bound } from "./sessions.ts";
+import type { Bound, Home } from "./sessions.ts";
 
 /** How long a request waits for the account of its session before it moves to another. */
 const PATIENCE_MS = 2_000;
@@ -17,6 +17,8 @@ export interface Search {
   readonly tried: Set<LiveAccount>;
   /** The account it should go to while that can serve. */
   readonly bound: Bound | undefined;
+  /** Where its conversation has been so far. */
+  readonly home: Home | undefined;
   /** Until when it waits for the bound account only; set when it begins to. */
   patientUntil: number | undefined;
   /** It has been a probe already: one risk per request is enough while others can serve it. */

@@ -23,6 +23,7 @@ export class PoolLease implements Lease {
   readonly number: number;
   readonly #keeper: LeaseKeeper;
   #isOut = true;
+  #moved: boolean;
 
   constructor(entry: Entry, search: Search, number: number, keeper: LeaseKeeper) {
     this.candidate = entry.candidate;
@@ -31,6 +32,16 @@ export class PoolLease implements Lease {
     this.search = search;
     this.number = number;
     this.#keeper = keeper;
+    const { home } = search;
+    this.#moved = home !== undefined && (home.moved || home.account !== entry.live.account.name);
+  }
+
+  get moved(): boolean {
+    return this.#moved;
+  }
+
+  disown(): void {
+    this.#moved = true;
   }
 
   release(outcome: Outcome): void {

@@ -50,12 +50,14 @@ export interface Kind {
   readonly protocol: Protocol;
   readonly models: readonly string[];
   readonly speaks: ReadonlySet<Protocol>;
+  /** The only account that can read the request, if there is such a one. */
+  readonly only: string | undefined;
 }
 
-export function kindOf(ask: Ask, codecs: CandidateOptions["codecs"]): Kind {
+export function kindOf(ask: Ask, codecs: CandidateOptions["codecs"], only?: string): Kind {
   const speaks = new Set(PROTOCOLS.filter((protocol) => codecs(ask.protocol, protocol)));
-  const id = JSON.stringify([ask.protocol, ...speaks, ask.models]);
-  return { id, protocol: ask.protocol, models: ask.models, speaks };
+  const id = JSON.stringify([ask.protocol, ...speaks, ask.models, ...(only === undefined ? [] : [{ only }])]);
+  return { id, protocol: ask.protocol, models: ask.models, speaks, only };
 }
 
 export function makeOffer(kind: Kind, accounts: Iterable<LiveAccount>): Offer {
@@ -63,7 +65,8 @@ export function makeOffer(kind: Kind, accounts: Iterable<LiveAccount>): Offer {
   const named = new Set<LiveAccount>();
   for (const live of accounts) {
     const protocol = protocolFor(live.account, kind);
-    if (protocol === undefined) continue;
+    const isMeant = kind.only === undefined || kind.only === live.account.name;
+    if (protocol === undefined || !isMeant) continue;
     kind.models.forEach((wanted, rank) => {
       const model = upstreamModel(live.account, wanted, kind.protocol);
       if (model === undefined) return;

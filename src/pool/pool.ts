@@ -21,7 +21,7 @@ import { Consequences } from "./consequences.ts";
 import { explained, statusOf } from "./describe.ts";
 import { PoolLease } from "./lease.ts";
 import type { LiveAccount } from "./live-account.ts";
-import { kindOf } from "./offer.ts";
+import { kindOf, type Kind } from "./offer.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { Roster } from "./roster.ts";
 import { fingerprint, SavedCooldowns } from "./saved-cooldowns.ts";
@@ -108,7 +108,7 @@ class LivePool implements Pool {
   }
 
   async *candidates(ask: Ask, { codecs, signal }: CandidateOptions): AsyncGenerator<Lease, void> {
-    const kind = kindOf(ask, codecs);
+    const kind = this.#kindOf(ask, codecs);
     const offer = this.#roster.offer(kind);
     const search: Search = {
       ask,
@@ -116,6 +116,7 @@ class LivePool implements Pool {
       offer,
       tried: new Set(),
       bound: this.#sessions.boundTo(ask, offer),
+      home: this.#sessions.homeOf(ask, offer),
       patientUntil: undefined,
       hasProbed: false,
     };
@@ -139,7 +140,7 @@ class LivePool implements Pool {
   committed(lease: Lease, ask: Ask, firstEventMs: number): void {
     if (!(lease instanceof PoolLease)) return;
     this.#consequences.committed(lease);
-    this.#sessions.committed(ask, lease.search.offer, lease.live, firstEventMs);
+    this.#sessions.committed(ask, lease, firstEventMs);
     this.#slots.offer(lease.live);
   }
 
@@ -158,7 +159,7 @@ class LivePool implements Pool {
   }
 
   verdict(ask: Ask, { codecs }: CandidateOptions): GatewayError | undefined {
-    return verdictOn(this.#roster.offer(kindOf(ask, codecs)), this.#clock.now());
+    return verdictOn(this.#roster.offer(this.#kindOf(ask, codecs)), this.#clock.now());
   }
 
   mayRetry(origin: string, key: string): boolean {
@@ -188,7 +189,7 @@ class LivePool implements Pool {
   }
 
   explain(ask: Ask, { codecs }: CandidateOptions): readonly Choice[] {
-    return explained(this.#roster.offer(kindOf(ask, codecs)), this.#clock.now());
+    return explained(this.#roster.offer(this.#kindOf(ask, codecs)), this.#clock.now());
   }
 
   active(): number {
@@ -204,6 +205,10 @@ class LivePool implements Pool {
       // Saved anew, because the wall clock may have been stepped since.
       for (const cooldown of live.cooldowns.all()) this.#saved.save(live.account, cooldown);
     }
+  }
+
+  #kindOf(ask: Ask, codecs: CandidateOptions["codecs"]): Kind {
+    return kindOf(ask, codecs, ask.pinned ? this.#sessions.ownerOf(ask) : undefined);
   }
 
   async #wait(search: Search, signal: AbortSignal): Promise<PoolLease | "nobody" | "busy"> {

@@ -64,6 +64,7 @@ export function ask(changes: Partial<Ask> = {}): Ask {
     query: "",
     session: `session ${sessions}`,
     previousResponse: undefined,
+    pinned: false,
     continuable: false,
     replayable: true,
     ...changes,

@@ -19,6 +19,19 @@ export interface Bound {
   readonly slow: boolean;
 }
 
+export interface Home {
+  readonly account: string;
+  /** Whether it has been at others before. */
+  readonly moved: boolean;
+}
+
+/** A lease, as far as a session is concerned. */
+export interface Seat {
+  readonly live: LiveAccount;
+  readonly moved: boolean;
+  readonly search: { readonly offer: Offer };
+}
+
 export interface SessionsOptions {
   readonly stickyTtlMs: number;
   readonly clock: Clock;
@@ -57,10 +70,23 @@ export class Sessions {
     return { live, hard: false, slow: binding.slow >= SLOW_IN_A_ROW };
   }
 
+  /** The account that the conversation lives at, while that is configured to serve. */
+  ownerOf({ session }: Ask): string | undefined {
+    const account = this.#sticky.get(session)?.account;
+    return account === undefined || this.#find(account) === undefined ? undefined : account;
+  }
+
+  /** Where the conversation was last, whether or not that account can serve it now. */
+  homeOf(ask: Ask, offer: Offer): Home | undefined {
+    return this.#sticky.get(this.#keyFor(ask, offer)) ?? this.#sticky.get(ask.session);
+  }
+
   /** Content flows from that account: the session is there now. */
-  committed(ask: Ask, offer: Offer, live: LiveAccount, firstEventMs: number): void {
+  committed(ask: Ask, { live, moved, search }: Seat, firstEventMs: number): void {
+    const { offer } = search;
     const { name } = live.account;
-    const binding = ask.session === "" ? undefined : this.#sticky.bind(this.#keyFor(ask, offer), name);
+    const key = this.#keyFor(ask, offer);
+    const binding = ask.session === "" ? undefined : this.#sticky.bind(key, name, moved);
     // The first event of an answer that comes whole is its last, and says more of its length than of the account.
     if (!ask.stream) return;
     const sample = { ms: firstEventMs, account: name };

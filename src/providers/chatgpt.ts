@@ -153,5 +153,5 @@ function explained(outcome: Outcome, { error }: FailedAnswer): Outcome {
   const { fault } = outcome;
   const param = fault.param ?? NAMED_FIELD.exec(fault.message)?.[1] ?? null;
   const type = error?.raw["type"] === undefined ? "invalid_request_error" : fault.type;
-  return { kind: "stop", fault: { ...fault, type, param } };
+  return { ...outcome, fault: { ...fault, type, param } };
 }

@@ -84,12 +84,21 @@ export function commonOutcome(answer: FailedAnswer, nowMs: number): Outcome {
   if (page && (status < 400 || status === 403)) return next(fault, { on: "route" });
   if (status === 401 || status === 402 || status === 403) return refused(status);
   if (status === 404 || status === 405)
-    return error === undefined ? next(fault, { on: "account" }) : { kind: "stop", fault };
+    return error === undefined ? next(fault, { on: "account" }) : theirOwn(fault, error);
   if (status === 408 || status === 409) return next(fault, { on: "account" });
   if (status === 529) return next(fault, { on: "provider" });
-  if (status >= 400 && status < 500) return { kind: "stop", fault };
+  if (status >= 400 && status < 500) return theirOwn(fault, error);
   return next(fault, { on: "account" });
 }
+
+/** What is wrong with the request itself. */
+function theirOwn(fault: Failure, error: WireError | undefined): Outcome {
+  return says(error, STALE) ? { kind: "stop", fault, stale: true } : { kind: "stop", fault };
+}
+
+/** Sealed reasoning of another account, or of another conversation. */
+const STALE =
+  /^invalid_encrypted_content$|invalid `?signature`? in `?thinking|^Item with id 'rs_[^']*' not found/i;
 
 /** Whether an error's words match, in type, code or message. */
 export function says(error: WireError | undefined, pattern: RegExp): boolean {

@@ -68,6 +68,7 @@ export function prepared(provider: Provider, given: Given): Prepared {
     query: "?beta=true",
     session: SESSION,
     previousResponse: undefined,
+    pinned: false,
     continuable: false,
     replayable: true,
   };

@@ -3,11 +3,17 @@
 import type { Protocol } from "../../src/core/account.ts";
 import { faultOf, GatewayError } from "../../src/core/errors.ts";
 import type { StreamEvent } from "../../src/core/hub.ts";
-import type { JsonObject } from "../../src/core/json.ts";
+import { createEnvelopes } from "../../src/core/envelope.ts";
+import { arrayAt, objectAt, stringAt, type JsonObject } from "../../src/core/json.ts";
+import { enclosing, opened, reasoningFor } from "../../src/core/reasoning.ts";
 import type { EncodeContext, Translator } from "../../src/core/ports.ts";
 import { SseReader } from "../../src/core/sse.ts";
 import { CODECS } from "../../src/protocols/index.ts";
 import { messagesTranslator } from "../../src/protocols/messages/translator.ts";
+
+export const ENVELOPES = createEnvelopes(() => [new Uint8Array(32).fill(1)]);
+/** The account that answers, and the one that is asked. */
+const ISSUER = "account1";
 
 export const CONTEXT: EncodeContext = { model: "m", createdAt: 1790000000, requestId: "req1" };
 
@@ -23,10 +29,50 @@ export function asSent<T>(value: T): T {
   return JSON.parse(JSON.stringify(value));
 }
 
-export function translateRequest(from: Protocol, to: Protocol, body: JsonObject): JsonObject {
-  const prompt = translator(from).decodeRequest(body);
+export function translateRequest(
+  from: Protocol,
+  to: Protocol,
+  body: JsonObject,
+  issuer = ISSUER,
+): JsonObject {
+  const prompt = reasoningFor(opened(translator(from).decodeRequest(body), ENVELOPES), to, issuer);
   const stream = body["stream"] === true;
   return asSent(translator(to).encodeRequest(prompt, { model: String(body["model"]), stream }));
+}
+
+/** The client's next request: the answer as it came, and the results of its calls. */
+export function echo(
+  protocol: Protocol,
+  request: JsonObject,
+  answer: JsonObject,
+  result: string,
+): JsonObject {
+  if (protocol === "responses") {
+    const output = arrayAt(answer, "output") ?? [];
+    const results = output
+      .filter((item) => stringAt(item, "type") === "function_call")
+      .map((item) => ({ type: "function_call_output", call_id: stringAt(item, "call_id"), output: result }));
+    return { ...request, input: [...(arrayAt(request, "input") ?? []), ...output, ...results] };
+  }
+  const before = arrayAt(request, "messages") ?? [];
+  if (protocol === "messages") {
+    const content = arrayAt(answer, "content") ?? [];
+    const results = content
+      .filter((block) => stringAt(block, "type") === "tool_use")
+      .map((block) => ({ type: "tool_result", tool_use_id: stringAt(block, "id"), content: result }));
+    const turns = [
+      { role: "assistant", content },
+      { role: "user", content: results },
+    ];
+    return { ...request, messages: [...before, ...turns] };
+  }
+  const message = objectAt(arrayAt(answer, "choices")?.[0], "message") ?? {};
+  const results = (arrayAt(message, "tool_calls") ?? []).map((call) => ({
+    role: "tool",
+    tool_call_id: stringAt(call, "id"),
+    content: result,
+  }));
+  return { ...request, messages: [...before, message, ...results] };
 }
 
 /** The smallest request of a protocol, with `members` added. */
@@ -43,7 +89,10 @@ export function translateAnswer(
   request = ask(to),
 ): JsonObject {
   const prompt = translator(to).decodeRequest(request);
-  return asSent(translator(to).encodeAnswer(translator(from).decodeAnswer(answer), prompt, CONTEXT));
+  const events = translator(from)
+    .decodeAnswer(answer)
+    .map(enclosing(ENVELOPES, ISSUER, prompt));
+  return asSent(translator(to).encodeAnswer(events, prompt, CONTEXT));
 }
 
 /** The hub events of a stream that comes in these pieces. `end`: whether the upstream closed it cleanly. */
@@ -58,8 +107,10 @@ export function decodeStream(from: Protocol, pieces: readonly Uint8Array[], end 
 
 export function encodeStream(to: Protocol, events: readonly StreamEvent[], request: JsonObject): string {
   const codec = translator(to);
-  const encoder = codec.encoder(codec.decodeRequest(request), CONTEXT);
-  return events.map((event) => encoder.push(event)).join("");
+  const prompt = codec.decodeRequest(request);
+  const encoder = codec.encoder(prompt, CONTEXT);
+  const enclosed = enclosing(ENVELOPES, ISSUER, prompt);
+  return events.map((event) => encoder.push(enclosed(event))).join("");
 }
 
 export interface SseEvent {

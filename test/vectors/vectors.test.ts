@@ -33,7 +33,13 @@ interface Vector extends Case {
   readonly expect_final?: JsonObject;
   readonly invariants?: readonly string[];
   readonly per_client?: JsonObject;
-  readonly steps: readonly { readonly kind: string; readonly in: JsonObject; readonly expect: JsonObject }[];
+  readonly steps: readonly {
+    readonly kind: "request" | "answer" | "echo";
+    readonly in: JsonObject;
+    /** What the client's tools answer, in an echo. */
+    readonly result?: string;
+    readonly expect: JsonObject;
+  }[];
 }
 
 const vectors: Vector[] = await Promise.all(
@@ -161,13 +167,19 @@ function runRoundtrip(vector: Vector): void {
   const { from, to } = sides(vector);
   const context: Context = newContext();
   let request: JsonObject = {};
+  let answer: JsonObject = {};
   for (const step of vector.steps) {
-    if (step.kind === "request") {
+    if (step.kind === "echo") {
+      request = run.echo(from, request, answer, step.result ?? "");
+      const body = run.translateRequest(from, to, request);
+      for (const [key, wanted] of Object.entries(step.expect))
+        expect(match(wanted, body[key], { ...context, root: undefined })).toEqual([]);
+    } else if (step.kind === "request") {
       request = step.in;
       const body = run.translateRequest(from, to, request);
       expect(match(step.expect, body, { ...context, root: undefined })).toEqual([]);
     } else {
-      const answer = run.translateAnswer(to, from, step.in, request);
+      answer = run.translateAnswer(to, from, step.in, request);
       expect(isObject(answer)).toBe(true);
       expect(match(step.expect, answer, context)).toEqual([]);
     }

@@ -6,6 +6,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { invalid, unsupported } from "../../core/request-fields.ts";
 import { inventedId } from "../../core/tool-names.ts";
 import { decodeContent, decodeTexts } from "./content.ts";
+import { decodeReasoning } from "./reasoning.ts";
 
 const PARAM = "messages";
 
@@ -43,9 +44,7 @@ function decodeAssistant(message: JsonObject, at: number): Item[] {
   const where = `messages[${at}]`;
   if (isObject(message["audio"])) throw unsupported(PARAM, `audio (${where})`);
   const items: Item[] = [];
-  const reasoning = stringAt(message, "reasoning_content") ?? stringAt(message, "reasoning");
-  if (reasoning !== undefined && reasoning !== "")
-    items.push({ type: "reasoning", parts: [reasoning], seals: [] });
+  items.push(...decodeReasoning(message));
   const blocks = decodeContent(message["content"], where).filter(
     (block) => block.type !== "text" || block.text !== "",
   );

@@ -62,6 +62,7 @@ export function decodeRequest(body: JsonObject): Prompt {
   if (messages === undefined) throw invalid("messages", "messages is required");
   const items: Item[] = decodeMessages(messages);
   const shared = sharedFields(body);
+  const wish = textField(body, "reasoning_effort");
   const format = objectField(body, "response_format");
   return {
     ...shared,
@@ -76,10 +77,10 @@ export function decodeRequest(body: JsonObject): Prompt {
     topK: undefined,
     logprobs: flagField(body, "logprobs") === true ? (countField(body, "top_logprobs") ?? 0) : undefined,
     reasoning: {
-      effort: textField(body, "reasoning_effort"),
+      effort: wish,
       budget: undefined,
       summary: undefined,
-      sealed: false,
+      sealed: wish !== undefined && wish !== "none",
     },
     format: readFormat(format, objectAt(format, "json_schema"), "response_format"),
     verbosity: textField(body, "verbosity"),

@@ -2,12 +2,14 @@
 
 import { answerKey } from "../../core/answer-ids.ts";
 import { faultOfEvent } from "../../core/encode-stages.ts";
+import { PART_BREAK } from "../../core/envelope.ts";
 import type { Annotation, CallHead, Prompt, StreamEvent } from "../../core/hub.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { EncodeContext } from "../../core/ports.ts";
 import { writeTotals } from "../../core/usage.ts";
 import { plainErrorBody } from "../../core/wire-error.ts";
 import { encodeFinish } from "./finish.ts";
+import { ReasoningDetails } from "./reasoning.ts";
 import { USAGE_NAMES } from "./wire.ts";
 
 type Event<T extends StreamEvent["type"]> = StreamEvent & { type: T };
@@ -26,6 +28,7 @@ export class ChunkWriter {
   #channel: keyof typeof CHANNELS | "call" = "text";
   #callKind: "function" | "custom" = "function";
   #calls = -1;
+  readonly #details = new ReasoningDetails();
 
   constructor(prompt: Prompt, context: EncodeContext) {
     this.#context = context;
@@ -60,11 +63,15 @@ export class ChunkWriter {
     switch (event.type) {
       case "block_open":
         this.#channel = event.block.type;
+        if (event.block.type === "reasoning") this.#details.open();
         return event.block.type === "call" ? [this.#open(event.block)] : [];
       case "delta":
         return [this.#delta(event)];
       case "part":
-        return [this.#chunk({ [CHANNELS.reasoning]: "\n\n" })];
+        return [this.#delta({ type: "delta", text: PART_BREAK })];
+      case "seal":
+        this.#details.seal(event.seal);
+        return [];
       case "annotation":
         return event.annotation.type === "url"
           ? [this.#chunk({ annotations: [encodeAnnotation(event.annotation)] })]
@@ -88,6 +95,7 @@ export class ChunkWriter {
 
   #delta({ text, logprobs }: Event<"delta">): JsonObject {
     if (this.#channel !== "call") {
+      if (this.#channel === "reasoning") this.#details.grow(text);
       const tokens = logprobs && { content: logprobs.map(encodeToken), refusal: null };
       return this.#chunk({ [CHANNELS[this.#channel]]: text }, tokens);
     }
@@ -100,7 +108,9 @@ export class ChunkWriter {
   #end({ stop, usage, tier }: Event<"end">): JsonObject[] {
     this.ended = true;
     const finish = this.#chunk({}, null, encodeFinish(stop, this.#oldForm));
-    const chunks = [tier === undefined ? finish : { ...finish, service_tier: tier }];
+    const details = this.#details.delta();
+    const chunks = details === undefined ? [] : [this.#chunk(details)];
+    chunks.push(tier === undefined ? finish : { ...finish, service_tier: tier });
     if (this.#tellUsage && usage !== undefined)
       chunks.push({ ...this.#head, choices: [], usage: writeTotals(usage, USAGE_NAMES) });
     return chunks;

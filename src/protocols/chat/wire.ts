@@ -11,6 +11,7 @@ import type { SseFrame } from "../../core/sse.ts";
 import { readTotals } from "../../core/usage.ts";
 import { plainErrorBody, readError } from "../../core/wire-error.ts";
 import { CompletionFold } from "./fold.ts";
+import { leaveOut } from "./leave-out.ts";
 import { unfoldEvents } from "./unfold.ts";
 
 export const USAGE_NAMES = {
@@ -91,4 +92,7 @@ export const chatWire: Wire = {
   unfold: (answer) =>
     [...unfoldEvents(answer).map((chunk) => JSON.stringify(chunk)), DONE].map(asEvent).join(""),
   folder: () => folderOf(new CompletionFold(), DONE),
+  leaveOut,
+  // Servers of this protocol show their reasoning or keep it.
+  seals: () => [],
 };

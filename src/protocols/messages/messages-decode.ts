@@ -1,5 +1,6 @@
 // The messages of a Messages request, split into the hub's finer items.
 
+import { readSeal } from "../../core/envelope.ts";
 import type { Block, CallItem, InstructionItem, Item, ResultItem } from "../../core/hub.ts";
 import { isObject, objectAt, stringAt } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
@@ -73,7 +74,9 @@ function decodeOwn(block: Json, where: string, role: "user" | "assistant"): Item
       return decodeThinkingBlock(block);
     case "redacted_thinking": {
       const data = stringAt(block, "data") ?? "";
-      return [{ type: "reasoning", parts: [], seals: [{ protocol: "messages", kind: "redacted", data }] }];
+      return [
+        { type: "reasoning", parts: [], seals: [readSeal(data, { protocol: "messages", kind: "redacted" })] },
+      ];
     }
     case "text":
     case "image":
@@ -88,9 +91,9 @@ function decodeOwn(block: Json, where: string, role: "user" | "assistant"): Item
 }
 
 function decodeThinkingBlock(block: JsonObject): Item[] {
+  const text = stringAt(block, "thinking") ?? "";
   const seals = sealsOf(stringAt(block, "signature") ?? "");
-  if (seals === undefined) return [];
-  return [{ type: "reasoning", parts: [stringAt(block, "thinking") ?? ""], seals }];
+  return [{ type: "reasoning", parts: text === "" ? [] : [text], seals }];
 }
 
 function needed(block: JsonObject, key: string, where: string): string {

@@ -10,7 +10,7 @@ import { inventedId } from "../../core/tool-names.ts";
 import { wholeUsage } from "../../core/usage.ts";
 import { MessageFold } from "./fold.ts";
 import { decodeTier } from "./identity.ts";
-import { sealsOf } from "./seals.ts";
+import { isSigned } from "./seals.ts";
 import { decodeStop } from "./stops.ts";
 import { messagesWire } from "./wire.ts";
 
@@ -173,7 +173,7 @@ export class MessageReader implements EventReader {
     const { type, key, length, signature } = growing;
     if (type === "other") return this.#native(growing);
     if (type === "tool_use" && length === 0) this.#text(growing, JSON.stringify(growing.input));
-    if (type === "thinking" && sealsOf(signature)?.length === 1) this.#seal(growing, "signature", signature);
+    if (type === "thinking" && isSigned(signature)) this.#seal(growing, "signature", signature);
     // What is cited here is the whole block.
     if (type === "text" && length > 0)
       for (const citation of growing.citations)

@@ -2,6 +2,7 @@
 
 import { answerKey } from "../../core/answer-ids.ts";
 import { faultOfEvent } from "../../core/encode-stages.ts";
+import { isShowable, PART_BREAK } from "../../core/envelope.ts";
 import type { Usage } from "../../core/exchange.ts";
 import type { Annotation, BlockHead, Prompt, Seal, StreamEvent } from "../../core/hub.ts";
 import type { JsonObject } from "../../core/json.ts";
@@ -72,7 +73,7 @@ export class MessageWriter {
       case "delta":
         return open && this.#delta(open, event.text);
       case "part":
-        return open && this.#delta(open, "\n\n");
+        return open && this.#delta(open, PART_BREAK);
       case "annotation":
         return open && this.#annotate(open, event.annotation);
       case "seal":
@@ -135,6 +136,7 @@ export class MessageWriter {
 
   /** A thought that only its issuer can read is a block of its own kind. */
   #seal(open: OpenBlock, seal: Seal): void {
+    if (!isShowable(seal, "messages")) return;
     open.seal = seal;
     if (seal.kind !== "redacted" || seal.protocol !== "messages" || open.begun || !this.#thinking) return;
     open.begun = true;
@@ -153,8 +155,8 @@ export class MessageWriter {
   /** The signature is sent once, behind the thought; a thought of neither text nor seal is none. */
   #closeThought(open: OpenBlock): void {
     const { seal, text } = open;
-    const own = seal?.protocol === "messages";
-    if (!this.#thinking || (own && seal.kind === "redacted") || (text === "" && !own)) return;
+    const isRedacted = seal?.protocol === "messages" && seal.kind === "redacted";
+    if (!this.#thinking || isRedacted || (text === "" && seal === undefined)) return;
     if (!open.begun) this.#begin(open);
     this.#push({ type: "signature_delta", signature: signatureFor(seal) });
   }

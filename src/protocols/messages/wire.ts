@@ -11,7 +11,7 @@ import { givenCounts } from "../../core/usage.ts";
 import { readError } from "../../core/wire-error.ts";
 import { MessageFold } from "./fold.ts";
 import { unfoldEvents } from "./unfold.ts";
-import { unmark } from "./unmark.ts";
+import { leaveOut, sealsIn } from "./leave-out.ts";
 import type { Fault } from "../../core/errors.ts";
 import type { Usage } from "../../core/exchange.ts";
 
@@ -72,5 +72,6 @@ export const messagesWire: Wire = {
       .map((event) => encodeSse(JSON.stringify(event), stringAt(event, "type")))
       .join(""),
   folder: () => folderOf(new MessageFold()),
-  unmark,
+  leaveOut,
+  seals: sealsIn,
 };

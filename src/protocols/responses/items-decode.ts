@@ -1,6 +1,7 @@
 // The input of a Responses request read into hub items.
 
-import type { Item, Seal, Tool } from "../../core/hub.ts";
+import { readSeal } from "../../core/envelope.ts";
+import type { Item, Tool } from "../../core/hub.ts";
 import { arrayAt, isObject, stringAt } from "../../core/json.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { invalid, unsupported } from "../../core/request-fields.ts";
@@ -104,7 +105,7 @@ function decodeReasoning(item: JsonObject): Item {
     (arrayAt(item, key) ?? []).map((part) => stringAt(part, "text") ?? "").filter((text) => text !== "");
   const summary = texts("summary");
   const data = stringAt(item, "encrypted_content");
-  const seals: Seal[] = data === undefined ? [] : [{ protocol: "responses", kind: "encrypted", data }];
+  const seals = data === undefined ? [] : [readSeal(data, { protocol: "responses", kind: "encrypted" })];
   return { type: "reasoning", parts: summary.length > 0 ? summary : texts("content"), seals };
 }
 

@@ -1,7 +1,7 @@
 // A request of the hub written as Responses. Nothing is kept at the provider: the whole conversation is sent
 // every time.
 
-import type { CallItem, Item, Prompt } from "../../core/hub.ts";
+import type { CallItem, Item, Prompt, ReasoningItem } from "../../core/hub.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { EncodeTarget } from "../../core/ports.ts";
 import { writeFormat } from "../../core/output-format.ts";
@@ -100,9 +100,17 @@ function encodeItem(item: Item, { names, kinds, param }: Around): JsonObject | u
         output: encodeInput(toldBlocks(item), param),
       };
     }
-    // Reasoning of another protocol means nothing here, and its text is no part of the conversation.
     case "reasoning":
+      return encodeReasoning(item);
     case "native":
       return undefined;
   }
+}
+
+/** Only what this protocol has sealed itself; other reasoning, sealed or not, is no part of the conversation. */
+function encodeReasoning({ parts, seals }: ReasoningItem): JsonObject | undefined {
+  const seal = seals.find(({ protocol }) => protocol === "responses");
+  if (seal === undefined) return undefined;
+  const summary = parts.map((text) => ({ type: "summary_text", text }));
+  return { type: "reasoning", summary, encrypted_content: seal.data };
 }

@@ -2,6 +2,7 @@
 
 import { answerKey } from "../../core/answer-ids.ts";
 import { faultOfEvent } from "../../core/encode-stages.ts";
+import { isShowable } from "../../core/envelope.ts";
 import type { Annotation, BlockHead, CallHead, Prompt, Stop, StreamEvent } from "../../core/hub.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { EncodeContext } from "../../core/ports.ts";
@@ -9,6 +10,7 @@ import { writeTotals } from "../../core/usage.ts";
 import { builtinMembers } from "./builtins.ts";
 import { beginResponse } from "./echo.ts";
 import { GROWTHS, Grammar } from "./grammar.ts";
+import { itemId } from "./leave-out.ts";
 import type { GrowthName } from "./grammar.ts";
 import { USAGE_NAMES, failedError } from "./wire.ts";
 
@@ -27,6 +29,8 @@ interface OpenItem {
   readonly parts: JsonObject[];
   readonly annotations: JsonObject[];
   readonly logprobs: JsonObject[];
+  /** What its issuer has sealed. */
+  sealed: string | undefined;
 }
 
 const INCOMPLETE: Partial<Readonly<Record<Stop["reason"], string>>> = {
@@ -77,6 +81,10 @@ export class ResponseWriter {
         return open && this.#closePart(open);
       case "annotation":
         return open && this.#annotate(open, event.annotation);
+      case "seal":
+        if (open !== undefined && this.#prompt.reasoning.sealed && isShowable(event.seal, "responses"))
+          open.sealed = event.seal.data;
+        return;
       case "block_close":
         return open && this.#closeItem(open, event.whole);
       case "end":
@@ -90,7 +98,7 @@ export class ResponseWriter {
   }
 
   #newId(prefix: string): string {
-    return `${prefix}_${this.#key}_${this.#items++}`;
+    return itemId(prefix, this.#key, this.#items++);
   }
 
   #openItem(head: BlockHead): void {
@@ -104,6 +112,7 @@ export class ResponseWriter {
       parts: [],
       annotations: [],
       logprobs: [],
+      sealed: undefined,
     };
     this.#open = open;
     if (growth !== undefined) this.#grammar.openItem({ ...item, status: "in_progress" });
@@ -189,8 +198,9 @@ export class ResponseWriter {
   }
 
   #finished(open: OpenItem): JsonObject {
-    const { head, item, growth, parts, text } = open;
-    if (head.type === "reasoning") return { ...item, summary: parts };
+    const { head, item, growth, parts, text, sealed } = open;
+    if (head.type === "reasoning")
+      return { ...item, summary: parts, ...(sealed === undefined ? {} : { encrypted_content: sealed }) };
     if (head.type !== "call") return { ...item, content: parts };
     if (growth !== undefined) return { ...item, [GROWTHS[growth].whole]: text };
     const members = builtinMembers(this.#builtin(head) ?? "", text);

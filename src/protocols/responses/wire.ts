@@ -12,6 +12,7 @@ import type { SseFrame } from "../../core/sse.ts";
 import { readTotals } from "../../core/usage.ts";
 import { plainErrorBody, readError } from "../../core/wire-error.ts";
 import { ResponseFold } from "./fold.ts";
+import { leaveOut, sealsIn } from "./leave-out.ts";
 import { unfoldEvents } from "./unfold.ts";
 
 const KINDS: ReadonlyMap<string, FrameKind> = new Map([
@@ -108,4 +109,6 @@ export const responsesWire: Wire = {
       .map((event) => encodeSse(JSON.stringify(event), stringAt(event, "type")))
       .join(""),
   folder: () => folderOf(new ResponseFold()),
+  leaveOut,
+  seals: sealsIn,
 };

@@ -2,9 +2,9 @@
 // splice, and a request that needs none stays as it is.
 
 import { bytesOf, indexIn, memberName } from "../../core/frame-peek.ts";
-import { elementsAt, type Member, type Members, member, membersAt, type Span } from "../../core/json.ts";
+import { type Member, type Members, member, type Span } from "../../core/json.ts";
 import { unsupported } from "../../core/request-fields.ts";
-import { Edits } from "./edits.ts";
+import { Edits } from "../../core/edits.ts";
 import { HINTS, isIdleHint, REFUSED } from "./fields.ts";
 
 /** Of ours, for requests without: the backend wants some, and what counts is in the conversation. */
@@ -17,7 +17,6 @@ const STORED_ID = /^(rs|msg|fc|fco|ctc|ctco)_/;
 const REFERENCE_KEYS: ReadonlySet<string> = new Set(["id", "type", BREAKPOINT]);
 const SEARCH_PREVIEW = /^web_search_preview(_\d{4}_\d\d_\d\d)?$/;
 
-const LIST = 0x5b;
 const QUOTE = 0x22;
 const BREAKPOINT_MEMBER = memberName(BREAKPOINT);
 const AUDIO_TYPE = bytesOf('"input_audio"');
@@ -102,7 +101,7 @@ function askForSealed(edits: Edits, members: Members, { nameOf }: Manner): strin
 
 /** The least effort has another name there. */
 function soften(edits: Edits, members: Members, { nameOf }: Manner): void {
-  const reasoning = fieldsOf(edits, member(members, "reasoning"));
+  const reasoning = edits.fields(member(members, "reasoning"));
   const effort = reasoning && member(reasoning, "effort");
   if (effort === undefined || edits.value(effort) !== "minimal") return;
   edits.replace(effort, "low");
@@ -110,10 +109,10 @@ function soften(edits: Edits, members: Members, { nameOf }: Manner): void {
 }
 
 function editTools(edits: Edits, members: Members): void {
-  const choice = fieldsOf(edits, member(members, "tool_choice"));
-  const tools = elementsOf(edits, member(members, "tools"));
-  const allowed = elementsOf(edits, choice && member(choice, "tools"));
-  for (const tool of [choice, ...[...tools, ...allowed].map((span) => fieldsOf(edits, span))]) {
+  const choice = edits.fields(member(members, "tool_choice"));
+  const tools = edits.elements(member(members, "tools"));
+  const allowed = edits.elements(choice && member(choice, "tools"));
+  for (const tool of [choice, ...[...tools, ...allowed].map((span) => edits.fields(span))]) {
     if (tool === undefined) continue;
     const type = member(tool, "type");
     if (type !== undefined && SEARCH_PREVIEW.test(edits.text(tool, "type") ?? ""))
@@ -131,12 +130,12 @@ function editInput(edits: Edits, members: Members, manner: Manner): void {
     edits.insert(input.end, "}]}]");
     return;
   }
-  const items = elementsOf(edits, input);
+  const items = edits.elements(input);
   const text = bytes.subarray(input.start, input.end);
   const looksIn = indexIn(text, BREAKPOINT_MEMBER, 0) >= 0 || indexIn(text, AUDIO_TYPE, 0) >= 0;
   const gone = new Set<Span>();
   for (const span of items) {
-    const item = fieldsOf(edits, span);
+    const item = edits.fields(span);
     if (item === undefined) continue;
     if (isReference(edits, item)) {
       gone.add(span);
@@ -171,8 +170,8 @@ function editItem(edits: Edits, item: Members, { codex }: Manner): void {
 /** What a message or a tool's output consists of. */
 function editParts(edits: Edits, item: Members, { nameOf }: Manner): void {
   for (const key of ["content", "output"]) {
-    for (const span of elementsOf(edits, member(item, key))) {
-      const part = fieldsOf(edits, span);
+    for (const span of edits.elements(member(item, key))) {
+      const part = edits.fields(span);
       if (part === undefined) continue;
       if (edits.text(part, "type") === "input_audio") throw unsupported(nameOf("input"), "audio input");
       if (edits.removeKeys(part, isBreakpoint)) edits.drop(`input.${BREAKPOINT}`);
@@ -182,12 +181,4 @@ function editParts(edits: Edits, item: Members, { nameOf }: Manner): void {
 
 function isBreakpoint({ key }: Member): boolean {
   return key === BREAKPOINT;
-}
-
-function fieldsOf({ bytes }: Edits, span: Span | undefined): Members | undefined {
-  return span && membersAt(bytes, span.start);
-}
-
-function elementsOf({ bytes }: Edits, span: Span | undefined): readonly Span[] {
-  return span !== undefined && bytes[span.start] === LIST ? [...elementsAt(bytes, span.start)] : [];
 }

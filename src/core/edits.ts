@@ -2,17 +2,20 @@
 // client wrote it, and the names of the hints that went.
 
 import {
+  elementsAt,
   type Json,
   type Member,
   type Members,
   member,
+  membersAt,
   type Span,
   type Splice,
   splice,
   valueAt,
-} from "../../core/json.ts";
+} from "./json.ts";
 
 const COMMA = 0x2c;
+const LIST = 0x5b;
 const QUOTE = 0x22;
 
 export class Edits {
@@ -26,6 +29,18 @@ export class Edits {
 
   value(span: Span): Json {
     return valueAt(this.bytes, span);
+  }
+
+  /** The members of an object; undefined for any other value, and for none. */
+  fields(span: Span | undefined): Members | undefined {
+    return span && membersAt(this.bytes, span.start);
+  }
+
+  /** The elements of a list; none for any other value. */
+  elements(span: Span | undefined): readonly Span[] {
+    return span !== undefined && this.bytes[span.start] === LIST
+      ? [...elementsAt(this.bytes, span.start)]
+      : [];
   }
 
   /** The string a member holds; undefined for any other value. */
