@@ -4,10 +4,12 @@
 import type { Access, Account, Protocol } from "./account.ts";
 import type { Fault, GatewayError } from "./errors.ts";
 import type { Ask, Candidate, ExchangeRecord, Usage } from "./exchange.ts";
+import type { Fields, Writes } from "./fields.ts";
 import type { Prompt, StreamEvent } from "./hub.ts";
 import type { JsonObject, Members } from "./json.ts";
 import type { LimitWindow } from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Parts } from "./parts.ts";
 import type { SseFrame } from "./sse.ts";
 
 export interface Clock {
@@ -102,12 +104,16 @@ export interface Folder {
 
 /** Turns one wire format into the hub and back. Pure, synchronous, deterministic. */
 export interface Translator {
+  /** What a client of this protocol may send. */
+  readonly fields: Fields;
+  /** Where a body of this protocol has what any client may wish for. */
+  readonly writes: Writes;
+  /** What it makes of each part of a conversation. */
+  readonly parts: Parts;
   /** @throws GatewayError `invalid_request` or `unsupported_field` (with `param`) */
   decodeRequest(body: JsonObject): Prompt;
   /** @throws GatewayError `unsupported_field` for what cannot be carried and would change the answer */
   encodeRequest(prompt: Prompt, target: EncodeTarget): JsonObject;
-  /** Hints of the prompt that the body `encodeRequest` made for this model does not carry, by the client's names. */
-  readonly lost?: (prompt: Prompt, sent: JsonObject) => readonly string[];
   /** A fresh machine for one upstream stream. */
   decoder(): StreamDecoder;
   /** A fresh machine for one client stream that answers `prompt`. */

@@ -129,7 +129,7 @@ function bodyFor(attempt: Attempt): Edited {
   }
   const issuer = exchange.forgets ? "" : deps.envelopes.issuerOf(account);
   const prompt = reasoningFor(exchange.prompt(ask, deps.envelopes), lease.candidate.protocol, issuer);
-  return translatedBody(prompt, upstreamCodec, { model, stream: ask.stream });
+  return translatedBody(prompt, exchange.codec, upstreamCodec, { model, stream: ask.stream });
 }
 
 /** How many answers a Chat client wants side by side; each of them has an end of its own. */

@@ -4,6 +4,7 @@
 import type { Envelopes } from "../core/envelope.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Ask, Candidate } from "../core/exchange.ts";
+import { lostWishes } from "../core/fields.ts";
 import type { Prompt } from "../core/hub.ts";
 import {
   elementsAt,
@@ -36,13 +37,11 @@ export function promptOf(ask: Ask, client: Codec, envelopes: Envelopes): Prompt 
 }
 
 /** @throws GatewayError `unsupported_field` */
-export function translatedBody(prompt: Prompt, upstream: Codec, target: EncodeTarget): Edited {
+export function translatedBody(prompt: Prompt, client: Codec, upstream: Codec, target: EncodeTarget): Edited {
   const translator = translatorOf(upstream);
   const sent = translator.encodeRequest(prompt, target);
-  return {
-    body: encoder.encode(JSON.stringify(sent)),
-    dropped: [...prompt.dropped, ...(translator.lost?.(prompt, sent) ?? [])],
-  };
+  const lost = lostWishes(prompt, translatorOf(client).fields, sent, translator.writes);
+  return { body: encoder.encode(JSON.stringify(sent)), dropped: [...prompt.dropped, ...lost] };
 }
 
 /** Model name, default instructions and extra parameters, spliced into the bytes. */

@@ -6,6 +6,8 @@ import type { Translator } from "../../core/ports.ts";
 import { encodeSse } from "../../core/sse.ts";
 import { guarded, readWhole } from "../../core/stream-guard.ts";
 import { CompletionFold } from "./fold.ts";
+import { CHAT_FIELDS, CHAT_WRITES } from "./fields.ts";
+import { CHAT_PARTS } from "./parts.ts";
 import { decodeRequest } from "./request-decode.ts";
 import { encodeRequest } from "./request-encode.ts";
 import { ChunkReader } from "./stream-decode.ts";
@@ -16,6 +18,9 @@ import { DONE } from "./wire.ts";
 const asSse = (chunk: JsonObject): string => encodeSse(JSON.stringify(chunk));
 
 export const chatTranslator: Translator = {
+  fields: CHAT_FIELDS,
+  writes: CHAT_WRITES,
+  parts: CHAT_PARTS,
   decodeRequest,
   encodeRequest,
   decoder: () => guarded(new ChunkReader(), DONE),

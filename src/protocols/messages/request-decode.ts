@@ -1,8 +1,9 @@
 // A Messages request read into the hub.
 
+import { hintsIn, refuseFields } from "../../core/fields.ts";
 import type { Item, OutputFormat, Prompt } from "../../core/hub.ts";
 import { isObject, objectAt, stringAt } from "../../core/json.ts";
-import type { Json, JsonObject } from "../../core/json.ts";
+import type { JsonObject } from "../../core/json.ts";
 import {
   countField,
   invalid,
@@ -12,40 +13,16 @@ import {
   sharedFields,
   unsupported,
 } from "../../core/request-fields.ts";
+import { MESSAGES_FIELDS } from "./fields.ts";
 import { decodeIdentity } from "./identity.ts";
 import { decodeMessages, decodeSystem } from "./messages-decode.ts";
 import { isStrict } from "./schema.ts";
 import { decodeThinking } from "./thinking.ts";
 import { decodeChoice, decodeTool } from "./tools-decode.ts";
 
-/** Fields that are carried, refused below, or that change nothing where they are left out. */
-const READ = new Set([
-  "model",
-  "max_tokens",
-  "messages",
-  "system",
-  "tools",
-  "tool_choice",
-  "thinking",
-  "output_config",
-  "output_format",
-  "stop_sequences",
-  "stream",
-  "metadata",
-  "service_tier",
-  "temperature",
-  "top_p",
-  "cache_control",
-  "diagnostics",
-  "thread",
-  "container",
-  "mcp_servers",
-  "inference_geo",
-]);
-
 /** @throws GatewayError `invalid_request` or `unsupported_field` */
 export function decodeRequest(body: JsonObject): Prompt {
-  refuseForeign(body);
+  refuseFields(body, MESSAGES_FIELDS);
   const messages = listField(body, "messages");
   if (messages === undefined || messages.length === 0)
     throw invalid("messages", "messages: at least one message is required");
@@ -75,21 +52,9 @@ export function decodeRequest(body: JsonObject): Prompt {
     verbosity: undefined,
     identity: decodeIdentity(body),
     tellUsage: true,
-    dropped: Object.keys(body).filter((key) => !READ.has(key) && isSet(body[key])),
+    dropped: hintsIn(body, MESSAGES_FIELDS).filter((name) => body[name] !== "standard"),
     request: body,
   };
-}
-
-/** What has state, tools or promises behind it that only the provider has. */
-function refuseForeign(body: JsonObject): void {
-  for (const key of ["thread", "container"]) if (isSet(body[key])) throw unsupported(key, key);
-  if ((listField(body, "mcp_servers") ?? []).length > 0) throw unsupported("mcp_servers", "mcp_servers");
-  const place = body["inference_geo"];
-  if (isSet(place) && place !== "global") throw unsupported("inference_geo", "a place for inference");
-}
-
-function isSet(value: Json | undefined): boolean {
-  return value !== undefined && value !== null && value !== "standard";
 }
 
 function decodeStops(body: JsonObject): string[] {

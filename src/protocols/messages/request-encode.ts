@@ -1,7 +1,6 @@
 // A request of the hub written as Messages, fitted to the model it is for.
 
 import type { OutputFormat, Prompt } from "../../core/hub.ts";
-import { stringAt } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { EncodeTarget } from "../../core/ports.ts";
 import { unsupported } from "../../core/request-fields.ts";
@@ -43,26 +42,6 @@ export function encodeRequest(prompt: Prompt, target: EncodeTarget): JsonObject 
     cache_control: encodeCache(prompt),
     stream: target.stream,
   };
-}
-
-/**
- * What of the request is a mere hint and stayed behind for this model, by the client's field names.
- * @param sent the body that was made of it
- */
-export function lostFields(prompt: Prompt, sent: JsonObject): readonly string[] {
-  const { temperature, topP, verbosity, reasoning, protocol } = prompt;
-  const lost: string[] = [];
-  if (temperature !== undefined && sent["temperature"] !== temperature) lost.push("temperature");
-  if (topP !== undefined && sent["top_p"] === undefined) lost.push("top_p");
-  if (verbosity !== undefined) lost.push(protocol === "responses" ? "text.verbosity" : "verbosity");
-  const wish = reasoning.effort;
-  if (wish !== undefined && wish !== "none" && !thinks(sent))
-    lost.push(protocol === "responses" ? "reasoning" : "reasoning_effort");
-  return lost;
-}
-
-function thinks({ thinking, output_config }: JsonObject): boolean {
-  return thinking !== undefined || stringAt(output_config, "effort") !== undefined;
 }
 
 function refuseForeign({ logprobs, protocol }: Prompt): void {

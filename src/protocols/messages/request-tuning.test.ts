@@ -3,7 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Item, Prompt } from "../../core/hub.ts";
 import type { JsonObject } from "../../core/json.ts";
-import { lostFields } from "./request-encode.ts";
+import { lostWishes, type Fields } from "../../core/fields.ts";
+import { MESSAGES_WRITES } from "./fields.ts";
 import { call, encode, model, refusal, result, samplePrompt, thought, tool, user } from "./test-prompt.ts";
 
 describe("thinking", () => {
@@ -85,11 +86,17 @@ describe("the rest", () => {
   test("what a model does not take is named", () => {
     const wish = { effort: "high", budget: undefined, summary: undefined, sealed: false };
     const prompt = samplePrompt({ temperature: 0.5, topP: 0.9, verbosity: "low", reasoning: wish });
-    const lost = (name: string): readonly string[] => lostFields(prompt, encode(prompt, name));
-    expect(lost("claude-opus-5")).toEqual(["temperature", "top_p", "verbosity"]);
-    expect(lost("claude-3-5-haiku-latest")).toEqual(["top_p", "verbosity", "reasoning_effort"]);
-    const cold = samplePrompt({ temperature: 1 });
-    expect(lostFields(cold, encode(cold, "claude-haiku-4-5"))).toEqual([]);
+    const fields: Fields = {
+      temperature: { wish: "temperature" },
+      top_p: { wish: "topP" },
+      verbosity: { wish: "verbosity" },
+      reasoning_effort: { wish: "effort" },
+    };
+    const lost = (asked: Prompt, name: string): readonly string[] =>
+      lostWishes(asked, fields, encode(asked, name), MESSAGES_WRITES);
+    expect(lost(prompt, "claude-opus-5")).toEqual(["temperature", "top_p", "verbosity"]);
+    expect(lost(prompt, "claude-3-5-haiku-latest")).toEqual(["top_p", "reasoning_effort", "verbosity"]);
+    expect(lost(samplePrompt({ temperature: 1 }), "claude-haiku-4-5")).toEqual([]);
   });
 
   test("log probabilities cannot be had", () => {

@@ -5,16 +5,20 @@ import type { StreamEvent } from "../../core/hub.ts";
 import type { Translator } from "../../core/ports.ts";
 import { guarded, readWhole } from "../../core/stream-guard.ts";
 import { MessageFold } from "./fold.ts";
+import { MESSAGES_FIELDS, MESSAGES_WRITES } from "./fields.ts";
+import { MESSAGES_PARTS } from "./parts.ts";
 import { decodeRequest } from "./request-decode.ts";
-import { encodeRequest, lostFields } from "./request-encode.ts";
+import { encodeRequest } from "./request-encode.ts";
 import { MessageReader } from "./stream-decode.ts";
 import { MessageWriter } from "./stream-encode.ts";
 import { unfoldEvents } from "./unfold.ts";
 
 export const messagesTranslator: Translator = {
+  fields: MESSAGES_FIELDS,
+  writes: MESSAGES_WRITES,
+  parts: MESSAGES_PARTS,
   decodeRequest,
   encodeRequest,
-  lost: lostFields,
   // Some servers end this protocol's streams with a marker that belongs to another.
   decoder: () => guarded(new MessageReader(), "[DONE]"),
   encoder: (prompt, context) => sseEncoder(prompt, new MessageWriter(prompt, context).write),

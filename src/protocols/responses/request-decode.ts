@@ -1,31 +1,24 @@
 // A Responses request read into the hub.
 
+import { hintsIn, refuseFields } from "../../core/fields.ts";
 import type { InstructionItem, Prompt, Tool } from "../../core/hub.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { readFormat } from "../../core/output-format.ts";
 import {
   countField,
-  flagField,
   limitField,
   listField,
   objectField,
   sharedFields,
   textField,
-  unsupported,
 } from "../../core/request-fields.ts";
+import { RESPONSES_FIELDS } from "./fields.ts";
 import { decodeInput } from "./items-decode.ts";
 import { decodeChoice, decodeTool } from "./tools.ts";
 
-/** What points at state that only the provider has. */
-const STATEFUL = ["previous_response_id", "conversation", "prompt"] as const;
-
-/** What tunes the answer or its handling, and no other protocol has. */
-const TUNING = ["max_tool_calls", "truncation", "context_management", "moderation", "access_programs"];
-
 /** @throws GatewayError `invalid_request` or `unsupported_field` */
 export function decodeRequest(body: JsonObject): Prompt {
-  for (const key of STATEFUL) if (body[key] !== undefined && body[key] !== null) throw unsupported(key, key);
-  if (flagField(body, "background") === true) throw unsupported("background", "background");
+  refuseFields(body, RESPONSES_FIELDS);
   const { items, tools } = decodeInput(body["input"]);
   const instructions = textField(body, "instructions");
   const include = listField(body, "include") ?? [];
@@ -52,9 +45,7 @@ export function decodeRequest(body: JsonObject): Prompt {
     format: readFormat(format, format, "text"),
     verbosity: textField(text, "verbosity"),
     tellUsage: true,
-    dropped: TUNING.filter(
-      (key) => body[key] !== undefined && body[key] !== null && body[key] !== "disabled",
-    ),
+    dropped: hintsIn(body, RESPONSES_FIELDS).filter((name) => body[name] !== "disabled"),
     request: body,
   };
 }

@@ -4,6 +4,8 @@ import { foldEvents, sseEncoder, staged } from "../../core/encode-stages.ts";
 import type { Translator } from "../../core/ports.ts";
 import { guarded, readWhole } from "../../core/stream-guard.ts";
 import { ResponseFold } from "./fold.ts";
+import { RESPONSES_FIELDS, RESPONSES_WRITES } from "./fields.ts";
+import { RESPONSES_PARTS } from "./parts.ts";
 import { decodeRequest } from "./request-decode.ts";
 import { encodeRequest } from "./request-encode.ts";
 import { ResponseReader } from "./stream-decode.ts";
@@ -11,6 +13,9 @@ import { ResponseWriter } from "./stream-encode.ts";
 import { unfoldEvents } from "./unfold.ts";
 
 export const responsesTranslator: Translator = {
+  fields: RESPONSES_FIELDS,
+  writes: RESPONSES_WRITES,
+  parts: RESPONSES_PARTS,
   decodeRequest,
   encodeRequest,
   // Some servers end this protocol's streams with Chat's marker.

@@ -1,0 +1,36 @@
+// What a Chat Completions request makes of the parts of a conversation; docs/protocols.md is made of this.
+
+import type { Parts } from "../../core/parts.ts";
+
+export const CHAT_PARTS: Parts = {
+  "system text": "a `system` or `developer` message",
+  "system text in the middle": "a `system` or `developer` message in its place",
+  "user's text": "`user` message",
+  "model's text": "`assistant` message",
+  "begun answer": "an `assistant` message; from Messages 400, since it would not be gone on with",
+  refusal: "`refusal`",
+  "phase of the model's text": "left out",
+  "picture by value": "`image_url`, a data URL",
+  "picture by URL": "`image_url`",
+  "PDF by value": "`file`, a data URL",
+  "document by URL": "400",
+  "document as text": "`text`",
+  "stored file": "`file_id`; from Messages 400",
+  sound: "400",
+  "function call": "`tool_calls`",
+  "custom tool's call": "`tool_calls` of type `custom`",
+  result: "`tool` message",
+  "picture in a result": "`image_url` in a user's message behind the results",
+  "failed result": "`[tool error]` before its text",
+  "step of the provider's own": "left out",
+  compaction: "400",
+  "pointer to a stored item": "400",
+  "cache mark": "left out",
+  "function tool": "`function`",
+  "custom tool": "`custom`",
+  "namespace of tools": "single tools named `ns__` and their own name, told back as two",
+  "tool that the client runs, of a type of its own": "a `function`, told back in its own type",
+  "web search": "400",
+  "other tool that the provider runs": "400",
+  "choice of one tool": "`tool_choice`",
+};

@@ -1,0 +1,63 @@
+// The fields of a Messages request; docs/protocols.md is made of this.
+
+import type { Fields, Writes } from "../../core/fields.ts";
+
+export const MESSAGES_FIELDS: Fields = {
+  model: { aside: "the account's name for it" },
+  stream: { aside: "as the client asks" },
+  system: { holds: "conversation" },
+  messages: { holds: "conversation" },
+  tools: { holds: "tools" },
+  "tool_choice.disable_parallel_tool_use": { wish: "parallelCalls" },
+  tool_choice: { holds: "tools" },
+  max_tokens: { wish: "maxOutput" },
+  stop_sequences: { wish: "stop" },
+  temperature: { wish: "temperature" },
+  top_p: { wish: "topP" },
+  top_k: { wish: "topK" },
+  "output_config.effort": { wish: "effort" },
+  thinking: { wish: "effort", note: "a budget is the effort next above it" },
+  "thinking.display": { wish: "summary" },
+  "output_config.format": { wish: "format" },
+  output_format: { wish: "format" },
+  "metadata.user_id": { wish: "safetyId", note: "the session in it is the cache key" },
+  service_tier: { wish: "tier" },
+  cache_control: { aside: "other services cache by themselves" },
+  diagnostics: { aside: "the service's own notes" },
+  thread: { refused: "thread" },
+  container: { refused: "container" },
+  mcp_servers: {
+    refused: "mcp_servers",
+    isIdle: (value) => Array.isArray(value) && value.length === 0,
+  },
+  inference_geo: { refused: "a place for inference", isIdle: (value) => value === "global" },
+  speed: { hint: "no counterpart" },
+  context_management: { hint: "no counterpart" },
+  fallbacks: { hint: "no counterpart" },
+  billing_policy: { hint: "no counterpart" },
+  compaction: { hint: "no counterpart" },
+};
+
+export const MESSAGES_WRITES: Writes = {
+  maxOutput: { at: ["max_tokens"], note: "up to the model's own; without it, all that the model has" },
+  stop: { at: ["stop_sequences"], note: "the gateway cuts as well" },
+  temperature: { at: ["temperature"], note: "1 at most, and only for models that take it" },
+  topP: { at: ["top_p"], note: "without `temperature`, and only for models that take it" },
+  topK: { at: ["top_k"], note: "only for models that take it" },
+  logprobs: "refused",
+  effort: { at: ["output_config.effort", "thinking"], note: "by what the model can" },
+  summary: { at: ["thinking"], note: "as `display`" },
+  format: {
+    at: ["output_config.format", "system"],
+    note: "a schema is made strict; without one, asked for in words",
+  },
+  verbosity: "hint",
+  parallelCalls: { at: ["tool_choice.disable_parallel_tool_use"] },
+  user: { at: ["metadata.user_id"] },
+  safetyId: { at: ["metadata.user_id"] },
+  metadata: "hint",
+  tier: { at: ["service_tier"], note: "`default` as `standard_only`, all others as `auto`" },
+  cacheKey: { at: [], note: "`cache_control` where the conversation will go on" },
+  cacheRetention: { at: [], note: "`24h` as a `ttl` of `1h`" },
+  cacheOptions: "hint",
+};

@@ -1,0 +1,36 @@
+// What a Responses request makes of the parts of a conversation; docs/protocols.md is made of this.
+
+import type { Parts } from "../../core/parts.ts";
+
+export const RESPONSES_PARTS: Parts = {
+  "system text": "`instructions` where it stood apart, else a `message` in its place",
+  "system text in the middle": "a `message` in its place",
+  "user's text": "`message` of the `user`",
+  "model's text": "`message` of the `assistant`",
+  "begun answer": "a `message` of the `assistant`; from Messages 400, since it would not be gone on with",
+  refusal: "`refusal`",
+  "phase of the model's text": "`phase`",
+  "picture by value": "`input_image`, a data URL",
+  "picture by URL": "`input_image`",
+  "PDF by value": "`input_file`, a data URL",
+  "document by URL": "`input_file` with `file_url`",
+  "document as text": "`input_text`",
+  "stored file": "`file_id`; from Messages 400",
+  sound: "400",
+  "function call": "`function_call`",
+  "custom tool's call": "`custom_tool_call`",
+  result: "`function_call_output`",
+  "picture in a result": "`input_image` in the output",
+  "failed result": "`[tool error]` before its text",
+  "step of the provider's own": "left out",
+  compaction: "400",
+  "pointer to a stored item": "400",
+  "cache mark": "left out",
+  "function tool": "`function`, with `strict` said either way",
+  "custom tool": "`custom`",
+  "namespace of tools": "single tools named `ns__` and their own name, told back as two",
+  "tool that the client runs, of a type of its own": "a `function`, told back in its own type",
+  "web search": "`web_search`; domains that are blocked: 400",
+  "other tool that the provider runs": "400",
+  "choice of one tool": "`tool_choice`",
+};
