@@ -15,10 +15,12 @@ import type { Settings } from "./gateway/deps.ts";
 import { createGateway, type Gateway } from "./gateway/gateway.ts";
 import { errorHeaders } from "./gateway/tell.ts";
 import { createModelList } from "./gateway/models.ts";
+import { ownResponse } from "./gateway/read.ts";
 import { requestId } from "./http/answers.ts";
 import { healthRoutes } from "./http/health.ts";
 import { modelsRoute } from "./http/models.ts";
 import { type Routes, type Server, startServer } from "./http/server.ts";
+import type { SocketRoutes } from "./http/websocket-session.ts";
 import { openDoor, openLogins, type OpenLogins, reasoningKeys } from "./logins.ts";
 import { createLog } from "./logs/log.ts";
 import { requestLine } from "./logs/request-line.ts";
@@ -133,6 +135,7 @@ function endOf({ current, clock, gateway, server, logins, keepers }: Running): P
     settled(waiting, () => gateway.live.size === 0 && server.pending() === 0, withinMs);
   const close = async (): Promise<void> => {
     current.draining = true;
+    server.leave();
     for (const exchange of gateway.live) exchange.halt(stopping());
     // In real time whatever clock there is: this is about bytes on their way out.
     await ended(systemClock, HALT_MS);
@@ -142,6 +145,7 @@ function endOf({ current, clock, gateway, server, logins, keepers }: Running): P
   };
   const drain = async (): Promise<void> => {
     current.draining = true;
+    server.leave();
     await ended(clock, current.config.shutdownGraceMs);
     await close();
   };
@@ -238,8 +242,7 @@ function routesOf({ current, pool, gateway, clock, logins }: Parts): Omit<Routes
       if (current.draining) return Promise.resolve(refuse(stopping(), protocol));
       return gateway.handle(request, protocol);
     },
-    upgrade: () =>
-      refuse(new GatewayError("websocket_unsupported", "WebSockets are not served; use POST"), "responses"),
+    sockets: socketRoutes({ current, pool, gateway, clock }, keyOf),
     models: modelsRoute({
       names: (headers) => models(keyOf(headers)),
       refuse: (error, request) =>
@@ -252,6 +255,24 @@ function routesOf({ current, pool, gateway, clock, logins }: Parts): Omit<Routes
       draining: () => current.draining,
       wall: () => clock.wall(),
     }),
+  };
+}
+
+function socketRoutes(
+  { current, pool, gateway, clock }: Omit<Parts, "logins">,
+  keyOf: (headers: Headers) => ClientKey,
+): SocketRoutes {
+  return {
+    admit: (headers) => {
+      if (current.draining) throw stopping();
+      return keyOf(headers);
+    },
+    exchange: (request) => gateway.handle(request, "responses"),
+    unfold: (answer) => CODECS.responses.wire.unfold(answer),
+    wall: () => clock.wall(),
+    holds: (key, id) => pool.holds(ownResponse(key, id)),
+    refuse: (thrown) => refuse(thrown, "responses"),
+    maxBytes: () => current.settings.maxBodyBytes,
   };
 }
 

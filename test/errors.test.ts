@@ -306,8 +306,12 @@ const ROWS: readonly Row[] = [
   { code: "internal", when: "a step of the gateway breaks", act: brokenStep, hits: 0 },
 ];
 
-/** These are told elsewhere: by a translation, and by a route that belongs to no protocol. */
-const ELSEWHERE: readonly ErrorCode[] = ["unsupported_field", "websocket_unsupported"];
+/** These are told elsewhere: by a translation, by a route that belongs to no protocol, and on a socket. */
+const ELSEWHERE: readonly ErrorCode[] = [
+  "unsupported_field",
+  "websocket_unsupported",
+  "previous_response_not_found",
+];
 
 async function play(row: Row, protocol: Protocol, stream: boolean): Promise<void> {
   await using upstream = await startUpstream();

@@ -31,6 +31,12 @@ export const ERRORS = {
     openai: "invalid_request_error",
     openaiCode: "model_not_found",
   },
+  previous_response_not_found: {
+    status: 400,
+    anthropic: "invalid_request_error",
+    openai: "invalid_request_error",
+    openaiCode: "previous_response_not_found",
+  },
   websocket_unsupported: {
     status: 426,
     anthropic: "invalid_request_error",

@@ -3,6 +3,8 @@
 import type { Protocol } from "../core/account.ts";
 import { plain, requestId } from "./answers.ts";
 import { createPeerFinder, type Peer } from "./guard.ts";
+import { createSockets, type Sockets, type Visitor } from "./websocket.ts";
+import type { SocketRoutes } from "./websocket-session.ts";
 
 /** What answers a request; `id` is the rest of the path for routes that take one. */
 export type Handle = (request: Request, id?: string) => Promise<Response> | Response;
@@ -12,8 +14,8 @@ export type PeerHandle = (request: Request, peer: Peer) => Promise<Response> | R
 export interface Routes {
   /** Client requests in one of the protocols. */
   readonly exchange: (request: Request, protocol: Protocol) => Promise<Response>;
-  /** The refusal of a WebSocket. */
-  readonly upgrade: () => Response;
+  /** Responses over WebSocket. */
+  readonly sockets: SocketRoutes;
   readonly models: Handle;
   readonly health: Handle;
   readonly live: Handle;
@@ -38,6 +40,8 @@ export interface Server {
   readonly port: number;
   /** Requests whose answer has not left in full. */
   readonly pending: () => number;
+  /** Sends the clients of WebSockets away, each as soon as nothing is under way on its socket. */
+  leave(): void;
   /** Stops listening; with `now` open connections are closed as well. */
   stop(now: boolean): Promise<void>;
 }
@@ -48,7 +52,8 @@ const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 export function startServer(options: ServerOptions): Server {
   const table = routeTable(options.routes);
   const peerOf = createPeerFinder(options.trustedProxies);
-  const server = Bun.serve({
+  const sockets = createSockets(options.routes.sockets);
+  const server = Bun.serve<Visitor>({
     hostname: options.host,
     port: options.port,
     // Streams may be silent for minutes; silence is the relay's business.
@@ -57,8 +62,8 @@ export function startServer(options: ServerOptions): Server {
     development: false,
     // Outside development Bun would let a second gateway share the port without a word.
     reusePort: false,
-    fetch: (request, bun) =>
-      dispatch({ table, upgrade: options.routes.upgrade, peer: () => peerOf(request, bun) }, request),
+    fetch: (request, bun) => dispatch({ table, sockets, bun, peer: () => peerOf(request, bun) }, request),
+    websocket: sockets.handler,
     error: (error) => {
       options.onError(error);
       return plain(500, "internal", "the gateway failed to handle this request");
@@ -68,13 +73,15 @@ export function startServer(options: ServerOptions): Server {
   return {
     url: `http://${host}:${server.port}`,
     port: server.port ?? options.port,
-    pending: () => server.pendingRequests,
+    pending: () => server.pendingRequests + sockets.busy(),
+    leave: () => sockets.leave(),
     stop: (now) => server.stop(now),
   };
 }
 
 interface Route {
   readonly method: "GET" | "POST";
+  readonly protocol?: Protocol;
   readonly handle: (
     request: Request,
     id: string | undefined,
@@ -87,6 +94,7 @@ type Table = ReadonlyMap<string, Route>;
 function routeTable(routes: Routes): Table {
   const post = (protocol: Protocol): Route => ({
     method: "POST",
+    protocol,
     handle: (request) => routes.exchange(request, protocol),
   });
   const get = (handle: Handle): Route => ({ method: "GET", handle: (request, id) => handle(request, id) });
@@ -112,19 +120,23 @@ function routeTable(routes: Routes): Table {
 
 interface Arrival {
   readonly table: Table;
-  readonly upgrade: () => Response;
+  readonly sockets: Sockets;
+  readonly bun: Bun.Server<Visitor>;
   readonly peer: () => Peer;
 }
 
-function dispatch({ table, upgrade, peer }: Arrival, request: Request): Promise<Response> | Response {
+type Answer = Promise<Response> | Response | undefined;
+
+/** Undefined when the connection has become a WebSocket. */
+function dispatch(arrival: Arrival, request: Request): Answer {
   const path = pathOf(request.url);
   const model = path.startsWith("/v1/models/") ? path.slice("/v1/models/".length) : undefined;
-  const route = table.get(model === undefined ? path : "/v1/models/");
+  const route = arrival.table.get(model === undefined ? path : "/v1/models/");
   if (route === undefined) return unknownPath(request, path);
   const { method } = request;
   const isRead = method === "HEAD" && route.method === "GET";
-  if (method === route.method || isRead) return route.handle(request, model, peer);
-  if (method === "GET" && isUpgrade(request)) return upgradeRequired(upgrade());
+  if (method === route.method || isRead) return route.handle(request, model, arrival.peer);
+  if (method === "GET" && isUpgrade(request)) return upgrade(arrival, request, route);
   return plain(405, "method_not_allowed", `use ${route.method} here`, { allow: route.method });
 }
 
@@ -148,9 +160,10 @@ function isUpgrade(request: Request): boolean {
   return request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
-/** Codex falls back to HTTP within 60 ms of this; a kept connection would poison the client's pool. */
-function upgradeRequired(refusal: Response): Response {
-  refusal.headers.set("upgrade", "websocket");
-  refusal.headers.set("connection", "close");
+function upgrade({ sockets, bun }: Arrival, request: Request, { protocol }: Route): Response | undefined {
+  const refusal = sockets.upgrade(request, protocol === "responses" ? bun : undefined);
+  // Codex goes on with POST within 60 ms of a 426; a kept connection would poison the client's pool.
+  if (refusal?.status === 426) refusal.headers.set("upgrade", "websocket");
+  refusal?.headers.set("connection", "close");
   return refusal;
 }

@@ -59,6 +59,8 @@ export interface Pool extends AccountPool {
   status(): readonly AccountStatus[];
   /** The order in which accounts would be tried for this ask now, each with its reason. */
   explain(ask: Ask, options: CandidateOptions): readonly Choice[];
+  /** Whether it is known at which account this response lives. */
+  holds(responseId: string): boolean;
   /** Leases out. */
   active(): number;
   /** Refuses waiters with `shutting_down` and saves state; live leases may still be released. */
@@ -146,6 +148,10 @@ class LivePool implements Pool {
 
   issued(responseId: string, account: Account): void {
     this.#sessions.issued(responseId, account.name);
+  }
+
+  holds(responseId: string): boolean {
+    return this.#sessions.holds(responseId);
   }
 
   observe(account: Account, windows: readonly LimitWindow[]): void {

@@ -98,6 +98,10 @@ export class Sessions {
     this.#responses.bind(responseId, account);
   }
 
+  holds(responseId: string): boolean {
+    return this.#responses.get(responseId) !== undefined;
+  }
+
   /** The account can no longer prove who it is: the session is not to come back to it. */
   unbind(ask: Ask, offer: Offer, live: LiveAccount): void {
     const key = this.#keyFor(ask, offer);
