@@ -182,24 +182,6 @@ describe("Codex", () => {
     {},
   );
 
-  test("is refused a WebSocket so that it goes on with HTTP at once", async () => {
-    await using world = await startWorld();
-    const headers: readonly Header[] = [
-      ["connection", "Upgrade"],
-      ["upgrade", "websocket"],
-      ["sec-websocket-version", "13"],
-      ["sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="],
-    ];
-    for (const path of ["/v1/responses", "/responses"]) {
-      const reply = await get(world.gateway.url, path, { key: CLIENT_KEY, headers });
-      expect([reply.status, reply.end, headerOf(reply.headers, "connection")]).toEqual([
-        426,
-        "complete",
-        "close",
-      ]);
-    }
-  });
-
   test("is told that the plan is used up and until when; another client is told not to retry", async () => {
     await using world = await startWorld();
     world.upstream.otherwise(QUOTA);

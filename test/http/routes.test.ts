@@ -97,14 +97,14 @@ describe("paths and methods", () => {
     expect(upstream.requests.map(({ path }) => path)).toEqual(["/v1/responses"]);
   });
 
-  test("an upgrade is refused with 426, and the connection ends", async () => {
+  test("an upgrade where only POST is served is refused with 426, and the connection ends", async () => {
     await using gateway = await start();
     const socket = connect({ host: "127.0.0.1", port: Number(new URL(gateway.url).port) });
     const got: Buffer[] = [];
     socket.on("data", (bytes: Buffer) => void got.push(bytes));
     const ended = new Promise<boolean>((resolve) => socket.once("end", () => resolve(true)));
     socket.write(
-      `GET /v1/responses HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${CLIENT_KEY}\r\nconnection: Upgrade\r\n` +
+      `GET /v1/messages HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${CLIENT_KEY}\r\nconnection: Upgrade\r\n` +
         "upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     );
     const closed = await Promise.race([ended, Bun.sleep(2000).then(() => false)]);
