@@ -31,24 +31,21 @@ export interface Answered {
 /** The frame for an answer that is no stream. */
 export async function errorFrame(response: Response): Promise<string> {
   const { status, headers } = response;
-  const error = objectAt(parseObject(await response.text()), "error");
+  const data = parseObject(await response.text()) ?? {};
   const told = TELLING.map((name) => [name, headers.get(name) ?? undefined]);
-  return encodeError(status, error ?? { message: `the request failed with ${status}` }, {
-    headers: Object.fromEntries(told),
-  });
+  return encodeError(status, objectAt(data, "error") ?? wordsOf(data), Object.fromEntries(told));
 }
 
 /** Codex overlooks an error without a status, and waits on. */
-function encodeError(status: number, error: JsonObject, more: JsonObject = {}): string {
-  const words = { type: "server_error", code: null, param: null };
-  return JSON.stringify({ type: "error", status, error: { ...words, ...error }, ...more });
+function encodeError(status: number, error: JsonObject, headers?: JsonObject): string {
+  return JSON.stringify({ type: "error", status, error, headers });
 }
 
-/** An upstream's error event, in the form it has on a socket. */
-function eventError(data: string): string {
-  const error = readError(parseObject(data) ?? {});
-  const { type = "server_error", code = null, message = "the upstream failed", param = null } = error ?? {};
-  return encodeError(error?.status ?? 500, { type, code, message, param });
+/** An error in whatever form an upstream tells it, in that of a socket. */
+function wordsOf(data: JsonObject): JsonObject {
+  const error = readError(data);
+  const { type = "server_error", code = null, message = "the request failed", param = null } = error ?? {};
+  return { type, code, message, param };
 }
 
 const isOwn = (name: string): boolean => name.startsWith("response.") || name === "error";
@@ -118,7 +115,8 @@ export class Passage {
     if (type === "response.failed") this.ended = true;
     if (type !== "error") return this.#send(data);
     this.ended = true;
-    return this.#send(eventError(data));
+    const event = parseObject(data) ?? {};
+    return this.#send(encodeError(readError(event)?.status ?? 500, wordsOf(event)));
   }
 
   #keep(data: string): void {

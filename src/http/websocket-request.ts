@@ -30,6 +30,8 @@ export interface Create {
   readonly previous: string | undefined;
   /** False for a request that only shows what will come, to which nothing is to be answered yet. */
   readonly generates: boolean;
+  /** What Codex says of the request beside it. */
+  readonly metadata: Json | undefined;
   /** The input's items as they stand in the message, without their brackets; undefined when they are not all. */
   readonly input: Uint8Array | undefined;
 }
@@ -57,6 +59,7 @@ export function readMessage(text: string): Create | undefined {
     model: typeof model === "string" ? model : "",
     previous: typeof previous === "string" ? previous : undefined,
     generates: memberValue(bytes, members, "generate") !== false,
+    metadata: memberValue(bytes, members, "client_metadata"),
     // What a stored conversation holds besides is its upstream's own.
     input: hasConversation(bytes, members) ? undefined : itemsOf(bytes, member(members, "input")),
   };
@@ -81,12 +84,14 @@ export function listed(pieces: readonly Uint8Array[]): Uint8Array {
   return joined(full.flatMap((piece, index) => (index === 0 ? [piece] : [COMMA, piece])));
 }
 
+/** How an upstream finds the place again where it has worked on a turn. Good for one turn only. */
+export const TURN_STATE = "x-codex-turn-state";
+
 /**
  * The headers with which a socket's requests go on. Those that speak of the connection or of one request are left
- * out; what Codex tells anew with each request stands in its `client_metadata`.
+ * out; what Codex tells anew with each request stands in its metadata.
  */
-export function headersOf(upgrade: Headers, { bytes, members }: Create): Headers {
-  const metadata = memberValue(bytes, members, "client_metadata");
+export function headersOf(upgrade: Headers, metadata: Json | undefined): Headers {
   const headers = new Headers({ "content-type": "application/json" });
   upgrade.forEach((value, name) => {
     if (ofOneRequest(name)) return;
@@ -108,6 +113,7 @@ const ONCE = new Set([
   "content-encoding",
   "transfer-encoding",
   "idempotency-key",
+  TURN_STATE,
 ]);
 
 function ofOneRequest(name: string): boolean {

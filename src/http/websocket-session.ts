@@ -3,10 +3,10 @@
 
 import { GatewayError } from "../core/errors.ts";
 import type { ClientKey } from "../core/exchange.ts";
-import type { JsonObject } from "../core/json.ts";
+import { type JsonObject, stringAt } from "../core/json.ts";
 import { requestId } from "./answers.ts";
 import { errorFrame, Passage, sayable } from "./websocket-answer.ts";
-import { bodyOf, type Create, headersOf, listed, readMessage } from "./websocket-request.ts";
+import { bodyOf, type Create, headersOf, listed, readMessage, TURN_STATE } from "./websocket-request.ts";
 
 /** Close codes of RFC 6455 §7.4.1. */
 const GOING_AWAY = 1001;
@@ -70,9 +70,12 @@ export class Session {
   #next: string | undefined;
   #leaving: string | undefined;
   #waiting: (() => void) | undefined;
+  /** A POST's answer tells it in a header, which a socket has not: it is kept here for the rest of its turn. */
+  #turn: { readonly id: string | undefined; readonly state: string | null };
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#turn = { id: undefined, state: options.headers.get(TURN_STATE) };
   }
 
   /** Whether an answer is under way. */
@@ -171,9 +174,17 @@ export class Session {
   async #ask(create: Create, body: Uint8Array): Promise<Response> {
     const { routes, headers: upgrade, url } = this.#options;
     if (!create.generates) return new Response(routes.unfold(nothing(create.model, routes.wall())));
-    const headers = headersOf(upgrade, create);
+    const headers = headersOf(upgrade, create.metadata);
     headers.set("content-length", String(body.length));
-    return routes.exchange(new Request(url, { method: "POST", headers, body, signal: this.#closed.signal }));
+    const turn = stringAt(create.metadata, "turn_id");
+    // A client that comes in the middle of a turn brings its state along, and says with its first request which turn.
+    const isSame = turn !== undefined && turn === (this.#turn.id ?? turn);
+    const state = isSame ? this.#turn.state : null;
+    if (state !== null) headers.set(TURN_STATE, state);
+    const { signal } = this.#closed;
+    const response = await routes.exchange(new Request(url, { method: "POST", headers, body, signal }));
+    this.#turn = { id: turn, state: response.headers.get(TURN_STATE) ?? state };
+    return response;
   }
 
   /** Keeps what the next request may go on from. A failed answer leaves what was before it. */

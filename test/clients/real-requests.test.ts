@@ -3,9 +3,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { json, sse, type HeaderList } from "../support/answers.ts";
-import { get, post, send, type Reply } from "../support/client.ts";
+import { post, send, type Reply } from "../support/client.ts";
 import { CLIENT_KEY, credentialOf } from "../support/gateway-config.ts";
-import { headerOf, type Header } from "../support/http-message.ts";
+import type { Header } from "../support/http-message.ts";
 import { pick } from "../support/json-pick.ts";
 import { judge, type Protocol } from "../support/oracle.ts";
 import { protocolOf, provider } from "../support/provider.ts";

@@ -7,6 +7,7 @@ export interface SocketClient extends Disposable {
   readonly frames: readonly JsonObject[];
   /** The code with which the socket was closed; undefined while it is open. */
   readonly closed: { readonly code: number; readonly reason: string } | undefined;
+  /** Texts and bytes go as they are, anything else as JSON. */
   send(message: unknown): void;
   /** All frames up to the end of the next answer that has not been asked for yet. */
   answer(): Promise<readonly JsonObject[]>;
@@ -61,7 +62,10 @@ export async function openSocket(url: string, choice: SocketChoice = {}): Promis
     get closed() {
       return closed;
     },
-    send: (message) => socket.send(typeof message === "string" ? message : JSON.stringify(message)),
+    send(message) {
+      const isRaw = typeof message === "string" || message instanceof Uint8Array;
+      socket.send(isRaw ? message : JSON.stringify(message));
+    },
     async answer() {
       const end = (): number =>
         frames.findIndex((frame, at) => at >= taken && ENDS.has(pickText(frame, "type") ?? ""));

@@ -58,7 +58,7 @@ describe("a request that goes on from the answer before it", () => {
     expect(pickList(last).slice(0, 4)).toEqual(until);
     expect(pickList(last).map((item) => [pickText(item, "role"), pick(item, "content", 0, "text")])).toEqual([
       ["user", "Which capital?"],
-      ...Array(3).fill([undefined, undefined]),
+      ...[SEALED, CALL, RESULT].map(() => [undefined, undefined]),
       ["assistant", "Paris."],
       ["user", undefined],
     ]);

@@ -121,7 +121,7 @@ describe("a gateway that stops", () => {
 });
 
 describe("too much", () => {
-  test("is a request while one is answered and one waits, and a frame that is no text", async () => {
+  test("is a request while one is answered and one waits", async () => {
     const waiting = held(provider());
     await using both = await one(waiting.answer, PATIENT);
     using socket = await openSocket(both.gateway.url);

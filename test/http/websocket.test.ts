@@ -118,8 +118,25 @@ test("what belongs to the connection or to one request does not reach the upstre
   expect([pick(request?.json(), "type"), pick(request?.json(), "stream")]).toEqual([undefined, true]);
 });
 
+test("the state of a turn, which answers tell in a header, goes with the turn's next requests and ends with it", async () => {
+  const headers = { "x-codex-turn-state": "state-1" };
+  await using both = await openai(inTurn(provider(), provider({ headers }), provider()));
+  using socket = await openSocket(both.gateway.url, { headers: { "x-codex-turn-state": "state-0" } });
+  for (const turn of ["a", "a", "a", "b"]) {
+    socket.send(create("Go on.", { client_metadata: { turn_id: turn } }));
+    await socket.answer();
+  }
+  expect(both.upstream.requests.map((request) => request.header("x-codex-turn-state"))).toEqual([
+    "state-0",
+    "state-0",
+    "state-1",
+    undefined,
+  ]);
+});
+
 describe("an error over WebSocket", () => {
   test.each([
+    ["bytes", Buffer.from(JSON.stringify(HELLO)), 400, "gateway_invalid_request"],
     ["no JSON", "{", 400, "gateway_invalid_request"],
     ["another type", { type: "response.cancel" }, 400, "gateway_invalid_request"],
     ["a lane of its own", { ...HELLO, stream_id: "a" }, 400, "gateway_unsupported_field"],
@@ -149,7 +166,8 @@ describe("an error over WebSocket", () => {
       { error: { message: "slow", type: "rate_limit_error" } },
       { "retry-after": "7" },
     );
-    await using both = await openai(inTurn(refused, limited));
+    const detailed = json(400, { detail: "Instructions are required" });
+    await using both = await openai(inTurn(refused, detailed, limited));
     using socket = await openSocket(both.gateway.url);
     socket.send(HELLO);
     const [first] = await socket.answer();
@@ -159,9 +177,12 @@ describe("an error over WebSocket", () => {
     ]);
     socket.send(HELLO);
     const [second] = await socket.answer();
-    expect(pick(second, "status")).toBe(429);
-    expect(Number(pickText(second, "headers", "retry-after"))).toBeGreaterThan(0);
-    await expectRecorded(both.gateway, 2);
+    expect(pick(second, "error", "message")).toBe("Instructions are required");
+    socket.send(HELLO);
+    const [third] = await socket.answer();
+    expect(pick(third, "status")).toBe(429);
+    expect(Number(pickText(third, "headers", "retry-after"))).toBeGreaterThan(0);
+    await expectRecorded(both.gateway, 3);
   });
 
   test("tells that the key is no more, and ends the socket", async () => {
