@@ -112,7 +112,9 @@ describe("a request that goes on from the answer before it", () => {
     expect(typesOf(await socket.answer()).at(-1)).toBe("response.completed");
     const [first, , third] = both.upstream.requests;
     expect(third?.credential).not.toBe(first?.credential);
-    expect(inputs(both)[2]).toEqual([QUESTION, CALL, RESULT]);
+    // It has no item of that name.
+    const { id: _, ...call } = CALL;
+    expect(inputs(both)[2]).toEqual([QUESTION, call, RESULT]);
   });
 
   test("leaves out reasoning that only its upstream can read, and the ids that would ask for it", async () => {
