@@ -80,6 +80,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const logins = await loginsFor(options, { current, clock, log, secrets });
   const settings = poolSettingsOf(current.config);
   const pool = createPool({ accounts: current.accounts, settings, clock, random: Math.random, records, log });
+  current.onRenewed = (account) => pool.renewed(account);
   current.onAccounts = () => pool.reload(current.accounts, poolSettingsOf(current.config));
   const gateway = createGateway({
     settings: () => current.settings,
@@ -162,6 +163,8 @@ class Current {
   standing: Standings = () => ({ state: "needs_login", reason: "is not loaded yet" });
   /** The accounts stand differently. */
   onAccounts: () => void = () => {};
+  /** An account has a good login again. */
+  onRenewed: (account: string) => void = () => {};
   #isDue = false;
   readonly #secrets: Set<string>;
 
@@ -214,6 +217,7 @@ async function loginsFor(
     env: options.env ?? process.env,
     store: options.logins ?? (options.records === undefined ? undefined : memoryLoginStore(clock)),
     onChange: () => current.loginsChanged(),
+    onRenewed: (account) => current.onRenewed(account),
     secrets,
     tokenState: options.tokenState,
     callbackPort: options.callbackPort,

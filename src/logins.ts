@@ -35,6 +35,8 @@ export interface LoginsOptions {
   readonly store?: LoginStore | undefined;
   /** An account's login may stand differently now. */
   readonly onChange: (account: string) => void;
+  /** An account's login is good again. */
+  readonly onRenewed?: (account: string) => void;
   /** What the log has to hide. */
   readonly secrets: Set<string>;
   /** The `token_state.json` of an older program: of what it holds, accounts without a login take theirs. */
@@ -71,6 +73,7 @@ export async function openLogins(options: LoginsOptions): Promise<OpenLogins> {
     random,
     log,
     onChange,
+    onRenewed: (account) => options.onRenewed?.(account),
     onSecret: maskOf(secrets, () => loginAccountsOf(config()).length),
     readFollowed: readCodexFile,
     renews: options.renews ?? true,

@@ -47,9 +47,10 @@ export interface LoginStore {
   /**
    * The right to renew an account's login, held by one owner over all processes until it is given back or `ms` have
    * passed. False while another owner holds it. An owner that asks again holds it anew.
+   * @param isDead whether an owner will never give it back
    * @throws when the store cannot write now; a renewal could not be kept either
    */
-  claim(account: string, owner: string, ms: number): Promise<boolean>;
+  claim(account: string, owner: string, ms: number, isDead?: (owner: string) => boolean): Promise<boolean>;
   /** Gives the right back; does nothing for whoever does not hold it. Never throws: a claim ends by itself. */
   renounce(account: string, owner: string): Promise<void>;
   close(): void;

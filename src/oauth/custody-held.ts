@@ -16,6 +16,8 @@ const JITTER = 0.2;
 /** So near its end it could run out on the way. */
 const MARGIN_MS = 10_000;
 const FRESH_MS = 60_000;
+/** So many tokens in a row, refused just after they were given, are no hiccup of the provider's any more. */
+const MAX_REFUSED_FRESH = 3;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
@@ -48,6 +50,8 @@ export class Held {
   hurry: () => void = () => {};
   /** The one renewal under way. */
   flight: Promise<Renewal> | undefined;
+  /** Ends the waiting for it while another process is at it; undefined once it has. */
+  blocked: PromiseWithResolvers<Renewal> | undefined;
   /** Whether somebody waits for it. */
   isUrgent = false;
   /** What the journal would say of this attempt if it could have been written. */
@@ -71,6 +75,8 @@ export class Held {
   /** Access tokens: one that the provider refused, and one that we have just been given. */
   #refused: string | undefined;
   #fresh: { readonly secret: string; readonly at: number } | undefined;
+  /** The last one that was refused while it was fresh, and how many there have been. */
+  #refusedFresh: { readonly secret: string; readonly times: number } | undefined;
   /** The configuration when the store's row could first not be read. */
   #unread: { readonly seed: string | undefined } | undefined;
   /** The same each time, or looking again would put the renewal off. */
@@ -203,12 +209,24 @@ export class Held {
     return { state: "ready", generation, identity: { ...document.identity, accountId }, source };
   }
 
-  /** The provider does not accept it. Says whether we were given it a moment ago. */
-  refuse(secret: string): "fresh" | "old" {
-    this.#refused = secret;
+  /**
+   * The provider does not accept it. `fresh`: we were given it a moment ago, so it is tried again later; `never`: that
+   * has happened too often.
+   */
+  refuse(secret: string): "fresh" | "never" | "old" {
     const fresh = this.#fresh;
-    const isFresh = fresh?.secret === secret && this.#tools.clock.now() - fresh.at < FRESH_MS;
-    return isFresh ? "fresh" : "old";
+    const before = this.#refusedFresh;
+    if (fresh?.secret === secret && this.#tools.clock.now() - fresh.at < FRESH_MS) {
+      const times = before?.secret === secret ? before.times : (before?.times ?? 0) + 1;
+      this.#refusedFresh = { secret, times };
+      if (times < MAX_REFUSED_FRESH) return "fresh";
+      this.#refused = secret;
+      return "never";
+    }
+    // It has served in between.
+    if (before?.secret !== secret) this.#refusedFresh = undefined;
+    this.#refused = secret;
+    return "old";
   }
 
   /** We have just been given its access token. */

@@ -2,6 +2,7 @@
 
 import type { LoginStore, SealedLogin } from "../core/login.ts";
 import { type LoginDocument, readDocument, writeDocument } from "./custody-document.ts";
+import { hasDied } from "./owner.ts";
 import type { Vault } from "./vault.ts";
 
 export type Kept =
@@ -32,7 +33,7 @@ export function openSafe(store: LoginStore, vault: Vault): Safe {
       });
     },
     versions: () => store.versions(),
-    claim: (account, owner, ms) => store.claim(account, owner, ms),
+    claim: (account, owner, ms) => store.claim(account, owner, ms, hasDied),
     renounce: (account, owner) => store.renounce(account, owner),
   };
 }

@@ -35,6 +35,8 @@ export interface CustodyOptions {
   readonly log: Log;
   /** Standing of an account may have changed. */
   readonly onChange: (account: string) => void;
+  /** It has a token that is good again. */
+  readonly onRenewed?: (account: string) => void;
   /** Learnt secrets, for the log's mask. */
   readonly onSecret?: (secret: string) => void;
   /** False: it begins no renewal by itself (a command beside a gateway). */
@@ -79,7 +81,10 @@ class Keeper implements Custody {
       random,
       log,
       isClosed: () => this.#isClosed,
-      onEnd: (held) => this.#changed(held),
+      onEnd: (held) => {
+        this.#changed(held);
+        if (held.access !== undefined) options.onRenewed?.(held.name);
+      },
     });
     this.#follower = createFollower({ clock, log, read: readFollowed ?? none });
     this.#watch = createWatch(clock);
@@ -157,8 +162,10 @@ class Keeper implements Custody {
     const document = held?.document;
     if (held === undefined || document === undefined) return "lost";
     if (document.tokens.access === secret) {
-      const isFresh = held.refuse(secret) === "fresh";
-      if (isFresh) await this.#lose(held, "the provider refuses a token that the issuer has just given out");
+      const how = held.refuse(secret);
+      if (how === "fresh") return "later";
+      if (how === "never")
+        await this.#lose(held, "the provider refuses every token that the issuer has just given out");
       else if (document.tokens.refresh === undefined)
         await this.#lose(
           held,

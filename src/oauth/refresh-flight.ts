@@ -9,6 +9,8 @@ import { type Attempt, renewOnce } from "./refresh.ts";
 
 /** How long a caller waits. */
 const PATIENCE_MS = 35_000;
+/** Longer than another process takes, as a rule: then it is said, and nobody waits for it any more. */
+const BUSY_MS = 5_000;
 /** Longer than a claim of a process that has died. */
 const MAX_FLIGHT_MS = 120_000;
 const FIRST_LOOK_MS = 20;
@@ -31,7 +33,7 @@ export interface Flights {
 }
 
 export function createFlights(options: FlightOptions): Flights {
-  const { clock, isClosed, onEnd } = options;
+  const { clock, log, isClosed, onEnd } = options;
   const lanes = createLanes();
   const running = new Set<Promise<Renewal>>();
 
@@ -47,11 +49,19 @@ export function createFlights(options: FlightOptions): Flights {
 
   const fly = async (held: Held): Promise<Renewal> => {
     let end: number | undefined;
+    let busyFrom: number | undefined;
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(MAX_LOOK_MS, 2 * lookMs)) {
       const attempt = await inLane(held);
       if (attempt !== "busy" && attempt !== "again") return attempt;
       // The time in the queue before does not count.
       end ??= clock.now() + MAX_FLIGHT_MS;
+      if (attempt === "busy") busyFrom ??= clock.now();
+      else busyFrom = undefined;
+      if (busyFrom !== undefined && clock.now() - busyFrom >= BUSY_MS && held.blocked !== undefined) {
+        log({ level: "warn", event: "login-busy", fields: { account: held.name } });
+        held.blocked.resolve("later");
+        held.blocked = undefined;
+      }
       if (clock.now() >= end) {
         held.failed();
         return "later";
@@ -68,9 +78,11 @@ export function createFlights(options: FlightOptions): Flights {
         running.delete(flight);
         held.flight = undefined;
         held.isUrgent = false;
+        held.blocked = undefined;
         onEnd(held);
       });
     held.flight = flight;
+    held.blocked = Promise.withResolvers();
     running.add(flight);
     return flight;
   };
@@ -79,7 +91,9 @@ export function createFlights(options: FlightOptions): Flights {
     start: (held) => void join(held),
     wait(held) {
       held.isUrgent = true;
-      return within<Renewal>(clock, PATIENCE_MS, join(held), "later");
+      const flight = join(held);
+      if (held.blocked === undefined) return Promise.resolve("later");
+      return within<Renewal>(clock, PATIENCE_MS, Promise.race([flight, held.blocked.promise]), "later");
     },
     settled: (ms) =>
       within(

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { newOwner } from "./owner.ts";
 import type { SealedLogin } from "../core/login.ts";
 import { SCRIPTS } from "../../test/support/issuer-scripts.ts";
 import { shortId } from "../../test/support/issuer.ts";
@@ -263,15 +264,33 @@ describe("a renewal that another process has left in flight", () => {
     expect(world.issuer.presentations(refresh)).toBe(3);
   });
 
-  test("is waited for as long as it may last", async () => {
+  test("is left alone as long as it may last, and nobody waits for it after some seconds", async () => {
     await using world = await createWorld();
     const { custody, refresh } = await expired(world);
     await leave(world, { journal: journal(refresh) });
     expect(await world.store.claim("a", "the dead", 90_000)).toBe(true);
     expect(await world.result(custody.access(A), 200)).toBe("later");
+    // Whoever comes then is told so at once.
+    expect(await custody.access(A)).toBe("later");
+    expect(world.events("login-busy")).toHaveLength(1);
     expect(world.issuer.presentations(refresh)).toBe(0);
     await world.until(() => world.issuer.presentations(refresh) === 1, 200);
+    await world.until(() => world.events("login-renewed").length === 1);
     expect(world.issuer.isAccess(secretOf(await world.result(custody.access(A))))).toBe(true);
+  });
+});
+
+describe("a claim of a process that has died", () => {
+  test("is taken over at once", async () => {
+    await using world = await createWorld();
+    const { custody, refresh } = await expired(world);
+    await leave(world, { journal: journal(refresh) });
+    const [place] = newOwner().split("/");
+    const dead = [place, process.pid, "an earlier one", "claim"].join("/");
+    expect(await world.store.claim("a", dead, 90_000)).toBe(true);
+    const before = world.clock.now();
+    expect(world.issuer.isAccess(secretOf(await world.result(custody.access(A))))).toBe(true);
+    expect(world.clock.now() - before).toBeLessThan(5_000);
   });
 });
 

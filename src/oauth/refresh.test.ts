@@ -280,15 +280,31 @@ describe("a token that the provider refuses", () => {
     expect(world.issuer.ledger.posts).toHaveLength(1);
   });
 
-  test("and that has just been given out asks for a sign-in", async () => {
+  test("and that has just been given out is tried again later, and good when the provider has come to know it", async () => {
     await using world = await createWorld();
     const { custody } = await signedIn(world);
     const access = secretOf(await world.result(custody.access(A)));
     const all = Array.from({ length: 5 }, () => custody.refused(A, bearer(access)));
-    expect(new Set(await world.result(Promise.all(all)))).toEqual(new Set(["lost"]));
+    expect(new Set(await world.result(Promise.all(all)))).toEqual(new Set(["later"]));
+    expect(secretOf(await world.result(custody.access(A)))).toBe(access);
+    expect(world.events("login-lost")).toEqual([]);
+    expect(world.issuer.ledger.posts).toHaveLength(1);
+  });
+
+  test("and the next two as well, each of them just given out, asks for a sign-in", async () => {
+    await using world = await createWorld();
+    const { custody } = await signedIn(world);
+    const ends: string[] = [];
+    for (let renewal = 1; renewal <= 3; renewal++) {
+      const access = secretOf(await world.result(custody.access(A)));
+      ends.push(await world.result(custody.refused(A, bearer(access))));
+      await world.clock.pass(61_000);
+      if (renewal < 3) ends.push(await world.result(custody.refused(A, bearer(access))));
+    }
+    expect(ends).toEqual(["later", "renewed", "later", "renewed", "lost"]);
     expect(reasonOf(custody)).toContain("just given out");
     expect(world.events("login-lost")).toHaveLength(1);
-    expect(world.issuer.ledger.posts).toHaveLength(1);
+    expect(world.issuer.ledger.posts).toHaveLength(3);
   });
 
   test("is not presented again while the issuer is down", async () => {

@@ -7,6 +7,7 @@ import type { Renewal } from "../core/login.ts";
 import { hashOf, type Journal, type LoginDocument, mergeIdentity } from "./custody-document.ts";
 import type { Held } from "./custody-held.ts";
 import { CLAIM_MS, keepChange, type KeepTools } from "./custody-keep.ts";
+import { newOwner } from "./owner.ts";
 import { type Grant, IssuerError, requestTokens } from "./token-endpoint.ts";
 
 /** `busy`: another process is at it. `again`: things have changed meanwhile; look again. */
@@ -23,7 +24,7 @@ export async function renewOnce(held: Held, tools: KeepTools): Promise<Attempt> 
   const { safe, clock } = tools;
   // What could not be saved must be saved first: the store still holds the token before it.
   if (held.unsaved !== undefined) return held.isUsable ? "renewed" : "later";
-  const owner = randomUUID();
+  const owner = newOwner();
   let begunAt: number;
   try {
     // Cheaper than a claim, and all that is left to do once another process has done it.

@@ -73,6 +73,11 @@ export class Consequences {
     this.#warm(live, (each) => each.kind === "credential" || each.kind === "login");
   }
 
+  /** Its login can be used again. */
+  signedIn(live: LiveAccount): void {
+    this.#warm(live, (each) => each.kind === "login");
+  }
+
   #succeeded(lease: PoolLease): void {
     const { live, route } = lease;
     const now = this.#options.clock.now();

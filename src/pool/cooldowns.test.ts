@@ -288,3 +288,14 @@ test("a wall clock that is stepped before the gateway closes does not end a cool
   pool.close();
   expect(await rig(single, { clock, records }).run()).toBe("pool_cooling");
 });
+
+test("an account whose login cannot be renewed now rests, which is told as what it is, and ends with the login's renewal", async () => {
+  const { trip, run, pool, state } = rig(single);
+  await run({}, next({ on: "login" }));
+  const refused = await trip();
+  expect([refused.code, state("a")]).toEqual(["pool_cooling", "cooling"]);
+  expect(String(refused.error)).toContain("login");
+  pool.renewed("a");
+  expect([state("a"), await run()]).toEqual(["ready", "a"]);
+  pool.renewed("nobody");
+});

@@ -61,6 +61,8 @@ export interface Pool extends AccountPool {
   explain(ask: Ask, options: CandidateOptions): readonly Choice[];
   /** Whether it is known at which account this response lives. */
   holds(responseId: string): boolean;
+  /** The account's login is good again. */
+  renewed(accountName: string): void;
   /** Leases out. */
   active(): number;
   /** Refuses waiters with `shutting_down` and saves state; live leases may still be released. */
@@ -187,6 +189,14 @@ class LivePool implements Pool {
     const live = this.#roster.get(accountName);
     if (live === undefined) return;
     this.#consequences.clear(live);
+    this.#slots.offer(live);
+  }
+
+  renewed(accountName: string): void {
+    const live = this.#roster.get(accountName);
+    if (live === undefined) return;
+    this.#consequences.signedIn(live);
+    this.#watch(live);
     this.#slots.offer(live);
   }
 

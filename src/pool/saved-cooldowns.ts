@@ -10,7 +10,8 @@ import { type CoolKind, type Cooldown, LONGEST_MS } from "./cooldown.ts";
 /** How long after its end a cooldown is remembered, so that a probe that fails still doubles it. */
 const KEPT_MS = 24 * 3_600_000;
 
-const KINDS: readonly CoolKind[] = ["limit", "quota", "extra", "credential", "login", "model"];
+/** A login may have been renewed by the time of a restart, and what it rests for is short. */
+const KINDS: readonly CoolKind[] = ["limit", "quota", "extra", "credential", "model"];
 
 export interface Found {
   readonly account: string;
@@ -31,6 +32,7 @@ export class SavedCooldowns {
   save(account: Account, cooldown: Cooldown): void {
     const { name } = account;
     const { kind, model, until, probeAt, doublings } = cooldown;
+    if (!KINDS.includes(kind)) return;
     const now = this.#clock.now();
     const wall = this.#clock.wall();
     const leftMs = Math.max(0, until - now);

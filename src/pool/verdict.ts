@@ -28,6 +28,17 @@ export function verdictOn(offer: Offer, now: number): GatewayError | undefined {
       retryAfterMs,
     });
   }
+  const unsigned = held.filter((each) => each.kind === "login");
+  if (unsigned.length > 0) {
+    const retryAfterMs = Math.min(...unsigned.map((each) => each.forMs));
+    return new GatewayError(
+      "pool_cooling",
+      "every account for this model waits for its login to be renewed",
+      {
+        retryAfterMs,
+      },
+    );
+  }
   // A refused credential has no known end, though it is tried again now and then.
   if (held.some((each) => each.kind === "credential")) {
     return new GatewayError("pool_unavailable", "every account for this model was refused by its upstream");
@@ -46,7 +57,7 @@ interface Held {
 }
 
 /** From what is least likely to pass by itself. */
-const WEIGHT: readonly CoolKind[] = ["credential", "model", "quota", "limit"];
+const WEIGHT: readonly CoolKind[] = ["credential", "model", "quota", "limit", "login"];
 
 function heldBack({ live, candidate }: Entry, now: number): Held | undefined {
   if (live.standing(candidate.model, now) !== "cooling") return undefined;

@@ -136,11 +136,16 @@ class SqliteLogins implements LoginStore {
     });
   }
 
-  async claim(account: string, owner: string, ms: number): Promise<boolean> {
+  async claim(
+    account: string,
+    owner: string,
+    ms: number,
+    isDead = (_: string): boolean => false,
+  ): Promise<boolean> {
     return this.#write(() => {
       const wall = this.#clock.wall();
       const held = this.#sql.claim.get(account);
-      if (held !== null && held.owner !== owner && isHeld(held, wall)) return false;
+      if (held !== null && held.owner !== owner && isHeld(held, wall) && !isDead(held.owner)) return false;
       this.#sql.take.run(account, owner, ms, wall + ms);
       return true;
     });

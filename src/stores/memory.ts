@@ -54,10 +54,11 @@ export function memoryLoginStore(clock: Clock): LoginStore {
       logins.set(account, { account, version, sealed });
       return true;
     },
-    claim: async (account, owner, ms) => {
+    claim: async (account, owner, ms, isDead = () => false) => {
       const held = claims.get(account);
       const now = clock.now();
-      if (held !== undefined && held.owner !== owner && held.endsAt > now) return false;
+      if (held !== undefined && held.owner !== owner && held.endsAt > now && !isDead(held.owner))
+        return false;
       claims.set(account, { owner, endsAt: now + ms });
       return true;
     },

@@ -107,6 +107,14 @@ describe.each(Object.keys(stores))("logins: %s", (name) => {
     }
   });
 
+  test("gives a claim of an owner that is known to be dead to whoever asks", async () => {
+    await store.claim("a", "one", 1_000);
+    const isDead = (owner: string): boolean => owner === "one";
+    expect(await store.claim("a", "two", 1_000, (owner) => owner === "another")).toBe(false);
+    expect(await store.claim("a", "two", 1_000, isDead)).toBe(true);
+    expect(await store.claim("a", "three", 1_000, isDead)).toBe(false);
+  });
+
   test("gives a claim to one owner until it is given back", async () => {
     expect(await store.claim("a", "one", 1_000)).toBe(true);
     expect(await store.claim("a", "two", 1_000)).toBe(false);
