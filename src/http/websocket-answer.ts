@@ -14,6 +14,7 @@ import {
 } from "../core/json.ts";
 import { type SseFrame, SseReader } from "../core/sse.ts";
 import { readError } from "../core/wire-error.ts";
+import { requestId } from "./answers.ts";
 
 /** Headers of an error answer that clients act upon. */
 const TELLING = ["retry-after", "retry-after-ms", "x-should-retry", "x-request-id"];
@@ -125,6 +126,27 @@ export class Passage {
     const item = objectAt(event, "item");
     if (item !== undefined) this.#items.set(numberAt(event, "output_index") ?? this.#items.size, item);
   }
+}
+
+/** The answer to a request that only shows what will come; it is there to be gone on from. */
+export function nothing(model: string, wall: number): JsonObject {
+  return {
+    id: `resp_${requestId()}`,
+    object: "response",
+    created_at: Math.floor(wall / 1_000),
+    status: "completed",
+    error: null,
+    incomplete_details: null,
+    model,
+    output: [],
+    usage: {
+      input_tokens: 0,
+      input_tokens_details: { cached_tokens: 0 },
+      output_tokens: 0,
+      output_tokens_details: { reasoning_tokens: 0 },
+      total_tokens: 0,
+    },
+  };
 }
 
 /** The kinds of items that an upstream takes without the id it gave them. */

@@ -4,8 +4,8 @@
 import { GatewayError } from "../core/errors.ts";
 import type { ClientKey } from "../core/exchange.ts";
 import { type JsonObject, stringAt } from "../core/json.ts";
-import { requestId } from "./answers.ts";
-import { errorFrame, Passage, sayable } from "./websocket-answer.ts";
+import { errorFrame, nothing, Passage, sayable } from "./websocket-answer.ts";
+import type { Conversation, Memory, Owner } from "./websocket-memory.ts";
 import { bodyOf, type Create, headersOf, listed, readMessage, TURN_STATE } from "./websocket-request.ts";
 
 /** Close codes of RFC 6455 §7.4.1. */
@@ -39,20 +39,6 @@ export interface SocketRoutes {
   readonly maxBytes: () => number;
 }
 
-/** What the next request may go on from: all items until now, as they stand in a list, and the last answer's id. */
-export interface Conversation {
-  readonly id: string;
-  readonly items: Uint8Array;
-}
-
-/** Where conversations are kept between requests. */
-export interface Memory {
-  get(session: Session): Conversation | undefined;
-  /** False when it is too large to be kept. */
-  set(session: Session, conversation: Conversation): boolean;
-  delete(session: Session): void;
-}
-
 export interface SessionOptions {
   readonly line: Line;
   readonly routes: SocketRoutes;
@@ -62,12 +48,12 @@ export interface SessionOptions {
   readonly headers: Headers;
 }
 
-export class Session {
+export class Session implements Owner {
   readonly #options: SessionOptions;
   readonly #closed = new AbortController();
   #running = false;
   /** A client may send its next request while an answer is under way; one, and no more. */
-  #next: string | undefined;
+  #next: Create | undefined;
   #leaving: string | undefined;
   #waiting: (() => void) | undefined;
   /** A POST's answer tells it in a header, which a socket has not: it is kept here for the rest of its turn. */
@@ -85,11 +71,14 @@ export class Session {
 
   /** A message has come. */
   take(message: string | Uint8Array): void {
-    if (!this.#running) return void this.#run(message);
     try {
+      if (typeof message !== "string") throw new GatewayError("invalid_request", "messages are text frames");
+      const create = readMessage(message);
+      if (create === undefined) return;
+      if (!this.#running) return void this.#run(create);
       this.#options.routes.admit(this.#options.headers);
-      if (typeof message !== "string" || this.#next !== undefined) throw crowded();
-      this.#next = message;
+      if (this.#next !== undefined) throw crowded();
+      this.#next = create;
     } catch (thrown) {
       void this.#tell(thrown);
     }
@@ -116,27 +105,25 @@ export class Session {
     if (!this.#running) this.#options.line.close(GOING_AWAY, reason);
   }
 
-  async #run(message: string | Uint8Array): Promise<void> {
+  /** Never throws. */
+  async #run(first: Create): Promise<void> {
     this.#running = true;
-    for (let next: typeof message | undefined = message; next !== undefined; next = this.#following()) {
-      await this.#answer(next);
+    for (let create: Create | undefined = first; create !== undefined; create = this.#following()) {
+      await this.#answer(create);
     }
     this.#running = false;
     if (this.#leaving !== undefined) this.leave(this.#leaving);
   }
 
-  #following(): string | undefined {
+  #following(): Create | undefined {
     const next = this.#next;
     this.#next = undefined;
     return next;
   }
 
-  /** Never throws. */
-  async #answer(message: string | Uint8Array): Promise<void> {
+  async #answer(create: Create): Promise<void> {
     try {
-      if (typeof message !== "string") throw new GatewayError("invalid_request", "messages are text frames");
-      const create = readMessage(message);
-      if (create !== undefined) await this.#pass(create);
+      await this.#pass(create);
     } catch (thrown) {
       // A client that takes nothing would not take an error either.
       if (this.#waiting !== undefined) return this.#options.line.terminate();
@@ -228,27 +215,6 @@ function itemsOf({ input, previous }: Create, before: Conversation | undefined):
   }
   const isWhole = before !== undefined || previous === undefined;
   return isWhole && input !== undefined ? listed([before?.items ?? new Uint8Array(0), input]) : undefined;
-}
-
-/** The answer to a request that only shows what will come; it is there to be gone on from. */
-function nothing(model: string, wall: number): JsonObject {
-  return {
-    id: `resp_${requestId()}`,
-    object: "response",
-    created_at: Math.floor(wall / 1_000),
-    status: "completed",
-    error: null,
-    incomplete_details: null,
-    model,
-    output: [],
-    usage: {
-      input_tokens: 0,
-      input_tokens_details: { cached_tokens: 0 },
-      output_tokens: 0,
-      output_tokens_details: { reasoning_tokens: 0 },
-      total_tokens: 0,
-    },
-  };
 }
 
 function crowded(): GatewayError {

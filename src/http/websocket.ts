@@ -1,12 +1,12 @@
-// Responses over WebSocket: which sockets are open, whose they are, and what they remember.
+// Responses over WebSocket: which sockets are open, whose they are, and how much they may hold.
 
-import { LRUCache } from "lru-cache";
 import { GatewayError } from "../core/errors.ts";
-import { type Conversation, Session, type SocketRoutes } from "./websocket-session.ts";
+import { createMemory } from "./websocket-memory.ts";
+import { Session, type SocketRoutes } from "./websocket-session.ts";
 
 const MAX_SOCKETS = 1_024;
 const MAX_SOCKETS_PER_KEY = 64;
-/** All conversations together; of what is more, those that have rested longest are forgotten. */
+/** All conversations together. */
 const MEMORY_BYTES = 256 << 20;
 /** Pings go out before; a client that does not answer them is gone. */
 const IDLE_SECONDS = 120;
@@ -38,18 +38,7 @@ export interface Sockets {
 
 export function createSockets(routes: SocketRoutes): Sockets {
   const open = new Set<Visitor>();
-  const conversations = new LRUCache<Session, Conversation>({
-    maxSize: MEMORY_BYTES,
-    sizeCalculation: ({ items }) => items.length + 1,
-    dispose: (_, session, why) => {
-      if (why === "evict" && !session.busy) session.leave("the conversation has rested too long");
-    },
-  });
-  const memory = {
-    get: (session: Session) => conversations.get(session),
-    set: (session: Session, kept: Conversation) => conversations.set(session, kept).has(session),
-    delete: (session: Session) => void conversations.delete(session),
-  };
+  const memory = createMemory(MEMORY_BYTES);
 
   function upgrade(request: Request, server: Bun.Server<Visitor> | undefined): Response | undefined {
     try {

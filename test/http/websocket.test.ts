@@ -71,6 +71,7 @@ describe("an answer over WebSocket", () => {
     await using both = await openai(provider({ text: (request) => pickText(request.json(), "input") ?? "" }));
     using socket = await openSocket(both.gateway.url);
     socket.send(create("one"));
+    socket.send({ type: "response.processed", response_id: "resp_made_0" });
     socket.send(create("two"));
     expect([textOf(await socket.answer()), textOf(await socket.answer())]).toEqual(["one", "two"]);
     socket.send({ type: "response.processed", response_id: "resp_made_1" });
