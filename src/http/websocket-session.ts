@@ -50,8 +50,10 @@ export interface SessionOptions {
 
 export class Session implements Owner {
   readonly #options: SessionOptions;
-  readonly #closed = new AbortController();
+  #isClosed = false;
   #running = false;
+  /** Of the answer under way. One for the whole socket would hold on to every request there was on it. */
+  #gone = new AbortController();
   /** A client may send its next request while an answer is under way; one, and no more. */
   #next: Create | undefined;
   #leaving: string | undefined;
@@ -93,9 +95,10 @@ export class Session implements Owner {
 
   /** The socket is closed: whatever is under way has lost its client. */
   ended(): void {
+    this.#isClosed = true;
     this.#next = undefined;
     this.#options.memory.delete(this);
-    this.#closed.abort();
+    this.#gone.abort();
     this.#waiting?.();
   }
 
@@ -135,11 +138,12 @@ export class Session implements Owner {
     const { routes, line, headers: upgrade } = this.#options;
     const before = this.#before(create, routes.admit(upgrade));
     const items = itemsOf(create, before);
+    const { signal } = (this.#gone = new AbortController());
     const response = await this.#ask(create, bodyOf(create, before === undefined ? undefined : items));
     if (response.status !== 200 || response.body === null) return void line.send(await errorFrame(response));
     const passage = new Passage((text) => this.#send(text), routes.maxBytes());
-    await passage.run(response.body, this.#closed.signal);
-    if (this.#closed.signal.aborted) return;
+    await passage.run(response.body, signal);
+    if (this.#isClosed) return;
     if (!passage.ended) throw new GatewayError("upstream_cut", "the answer broke off");
     this.#remember(items, passage);
   }
@@ -168,7 +172,7 @@ export class Session implements Owner {
     const isSame = turn !== undefined && turn === (this.#turn.id ?? turn);
     const state = isSame ? this.#turn.state : null;
     if (state !== null) headers.set(TURN_STATE, state);
-    const { signal } = this.#closed;
+    const { signal } = this.#gone;
     const response = await routes.exchange(new Request(url, { method: "POST", headers, body, signal }));
     this.#turn = { id: turn, state: response.headers.get(TURN_STATE) ?? state };
     return response;
