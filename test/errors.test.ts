@@ -347,9 +347,10 @@ function expectTold(row: Row, protocol: Protocol, reply: Reply): void {
   const own = `gateway_${code}`;
   if (anthropic) {
     expect(message).toStartWith(`${own}: `);
+    const details = row.param === undefined ? {} : { details: { param: row.param } };
     expect(body).toEqual({
       type: "error",
-      error: { type: words.anthropic, message },
+      error: { type: words.anthropic, message, ...details },
       request_id: reply.header("x-request-id"),
     });
     return;

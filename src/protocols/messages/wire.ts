@@ -47,12 +47,10 @@ function usage(data: JsonObject): Partial<Usage> | undefined {
   });
 }
 
-function errorBody(fault: Fault, requestId: string): JsonObject {
-  return {
-    type: "error",
-    error: { type: fault.type, message: fault.message },
-    request_id: requestId,
-  };
+/** Which field an error is about has no place of its own here, so it is told among the details. */
+function errorBody({ type, message, param }: Fault, requestId: string): JsonObject {
+  const told = param === null ? { type, message } : { type, message, details: { param } };
+  return { type: "error", error: told, request_id: requestId };
 }
 
 export const messagesWire: Wire = {
