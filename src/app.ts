@@ -19,6 +19,7 @@ import { ownResponse } from "./gateway/read.ts";
 import { requestId } from "./http/answers.ts";
 import { healthRoutes } from "./http/health.ts";
 import { modelsRoute } from "./http/models.ts";
+import { shared } from "./http/shared.ts";
 import { type Routes, type Server, startServer } from "./http/server.ts";
 import type { SocketRoutes } from "./http/websocket-session.ts";
 import { openDoor, openLogins, type OpenLogins, reasoningKeys } from "./logins.ts";
@@ -246,6 +247,7 @@ function routesOf({ current, pool, gateway, clock, logins }: Parts): Omit<Routes
       if (current.draining) return Promise.resolve(refuse(stopping(), protocol));
       return gateway.handle(request, protocol);
     },
+    errand: errandRoute({ current, gateway }),
     sockets: socketRoutes({ current, pool, gateway, clock }, keyOf),
     models: modelsRoute({
       names: (headers) => models(keyOf(headers)),
@@ -259,6 +261,26 @@ function routesOf({ current, pool, gateway, clock, logins }: Parts): Omit<Routes
       draining: () => current.draining,
       wall: () => clock.wall(),
     }),
+  };
+}
+
+const COUNT = "/v1/messages/count_tokens";
+const COMPACT = "/v1/responses/compact";
+
+/** Paths of the services that the gateway does not speak itself. */
+function errandRoute({ current, gateway }: Pick<Parts, "current" | "gateway">): Routes["errand"] {
+  const count = shared({
+    handle: (request) => gateway.handle(request, "messages", { path: COUNT, free: true }),
+    maxBytes: () => current.settings.maxBodyBytes,
+  });
+  return (request, asked) => {
+    const path = asked.startsWith("/v1/") ? asked : `/v1${asked}`;
+    const isAnthropic = path.startsWith("/v1/messages/") || request.headers.has("anthropic-version");
+    const protocol = path === COMPACT ? "responses" : isAnthropic ? "messages" : "chat";
+    if (current.draining) return Promise.resolve(refuse(stopping(), protocol));
+    if (path === COUNT) return count(request);
+    const platform = isAnthropic ? "anthropic" : "openai";
+    return gateway.handle(request, protocol, path === COMPACT ? { path } : { path, platform });
   };
 }
 

@@ -311,6 +311,7 @@ const ELSEWHERE: readonly ErrorCode[] = [
   "unsupported_field",
   "websocket_unsupported",
   "previous_response_not_found",
+  "endpoint_not_found",
 ];
 
 async function play(row: Row, protocol: Protocol, stream: boolean): Promise<void> {

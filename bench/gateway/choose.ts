@@ -61,6 +61,7 @@ function ask(session: string): Ask {
     session,
     previousResponse: undefined,
     pinned: false,
+    errand: undefined,
     continuable: false,
     replayable: true,
   };

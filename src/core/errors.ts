@@ -31,6 +31,7 @@ export const ERRORS = {
     openai: "invalid_request_error",
     openaiCode: "model_not_found",
   },
+  endpoint_not_found: { status: 404, anthropic: "not_found_error", openai: "invalid_request_error" },
   previous_response_not_found: {
     status: 400,
     anthropic: "invalid_request_error",

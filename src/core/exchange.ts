@@ -1,6 +1,6 @@
 // One client request and every try at answering it: what is known of it while it runs and recorded at its end.
 
-import type { Account, Protocol } from "./account.ts";
+import type { Account, Platform, Protocol } from "./account.ts";
 import type { Members } from "./json.ts";
 
 /** Tokens in disjoint buckets: `input` is what no cache served. Undefined counts were not reported. */
@@ -24,9 +24,20 @@ export interface ClientKey {
   readonly weight: number;
 }
 
+/** A request for something else than the answer to a conversation: it and its answer are passed on as they are. */
+export interface Errand {
+  /** Behind an account's address, e.g. `/v1/embeddings`. */
+  readonly path: string;
+  /** Only API-key accounts of this platform; undefined: those that speak the protocol. */
+  readonly platform?: Platform;
+  /** A mere question: it takes no slot, and nothing that comes of it is held against an account. */
+  readonly free?: boolean;
+}
+
 /** A client's request, read and checked once; every attempt starts from it. */
 export interface Ask {
   readonly protocol: Protocol;
+  readonly errand: Errand | undefined;
   readonly key: ClientKey;
   /** The model as the client names it. */
   readonly model: string;
@@ -66,7 +77,8 @@ export interface Candidate {
 export interface ExchangeRecord {
   readonly id: string;
   readonly startedAt: number;
-  readonly protocol: Protocol;
+  /** The client's protocol, or the path of what was passed on as it was. */
+  readonly protocol: string;
   readonly stream: boolean;
   readonly key: string;
   readonly model: string;

@@ -10,6 +10,7 @@ import type { Failure } from "./errors.ts";
  * - `credential`: 401, 402, 403
  * - `login`: its login is lost or cannot be renewed now
  * - `model`: the account does not have the model
+ * - `api`: its server has no such endpoint; another protocol may do
  * - `account`: a passing failure (5xx, reset, silence); a strike towards ejection
  * - `route`: nobody answered at that origin or proxy; the account itself is not cooled
  * - `provider`: the service as a whole is overloaded (529)
@@ -21,6 +22,7 @@ export type Blame =
   | { readonly on: "credential"; /** 401: a login may be renewed. */ readonly expired?: boolean }
   | { readonly on: "login" }
   | { readonly on: "model" }
+  | { readonly on: "api" }
   | { readonly on: "account" }
   | { readonly on: "route" }
   | { readonly on: "provider" }
@@ -45,7 +47,14 @@ export type Outcome =
   | { readonly kind: "cut"; readonly fault: Failure; readonly blame: Blame }
   | { readonly kind: "gone" };
 
-const ACCOUNT_BOUND: ReadonlySet<Blame["on"]> = new Set(["limit", "quota", "credential", "login", "model"]);
+const ACCOUNT_BOUND: ReadonlySet<Blame["on"]> = new Set([
+  "limit",
+  "quota",
+  "credential",
+  "login",
+  "model",
+  "api",
+]);
 
 /** Blames that come from the account's own state: they limit themselves and cost no retry budget. */
 export function isAccountBound(blame: Blame): boolean {

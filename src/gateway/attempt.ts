@@ -16,6 +16,7 @@ import { debugPayload } from "./debug.ts";
 import type { Deps } from "./deps.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Issuers } from "./issuers.ts";
+import { pipe } from "./pipe.ts";
 import { ownResponse } from "./read.ts";
 import { refusal } from "./refusal.ts";
 import { relay } from "./relay.ts";
@@ -115,6 +116,7 @@ async function send(attempt: Attempt): Promise<Outcome> {
   const head = await upstream.open(request);
   deps.pool.observe(candidate.account, provider.limits(head.headers, deps.clock.wall()));
   if (head.status < 200 || head.status > 299) return refusal(attempt, head);
+  if (ask.errand !== undefined) return pipe(attempt, head);
   const outcome = await relay(attempt, head, conversionFor(attempt));
   if (outcome.kind === "ok") settle(attempt);
   return outcome;

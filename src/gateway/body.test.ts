@@ -50,6 +50,7 @@ const ASK: Omit<Ask, "protocol" | "body" | "members"> = {
   session: "s",
   previousResponse: undefined,
   pinned: false,
+  errand: undefined,
   continuable: false,
   replayable: true,
 };

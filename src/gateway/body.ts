@@ -52,6 +52,7 @@ export function edited(body: Uint8Array, ask: Ask, candidate: Candidate, setting
   if (model !== undefined && valueAt(body, model) !== candidate.model) {
     splices.push({ start: model.start, end: model.end, text: JSON.stringify(candidate.model) });
   }
+  if (ask.errand !== undefined) return splice(body, splices);
   const names = [candidate.model, ask.models[candidate.rank] ?? ask.model, ask.model, "*"];
   const instructions = firstOf(settings.defaultInstructions, names);
   const extra = firstOf(settings.extraParams, names) ?? {};

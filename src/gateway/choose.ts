@@ -16,7 +16,8 @@ export function choose(deps: Deps, exchange: Exchange, ask: Ask): AsyncGenerator
 function candidateOptions({ codecs }: Deps, exchange: Exchange): CandidateOptions {
   const translates = (protocol: Protocol): boolean => codecs[protocol].translator !== undefined;
   return {
-    codecs: (from, to) => from === to || (translates(from) && translates(to)),
+    codecs: (from, to) =>
+      from === to || (exchange.errand === undefined && translates(from) && translates(to)),
     signal: exchange.signal,
   };
 }
@@ -29,6 +30,8 @@ export function unanswered(deps: Deps, exchange: Exchange, ask: Ask): Failure | 
   if (outcome === undefined) return new GatewayError("pool_unavailable", "no account can serve this request");
   if (outcome.kind === "ok" || outcome.kind === "gone") return undefined;
   if (outcome.kind !== "next") return outcome.fault;
+  if (ask.errand !== undefined && outcome.blame.on === "api")
+    return new GatewayError("endpoint_not_found", `no account's service has ${ask.errand.path}`);
   const verdict = deps.pool.verdict(ask, candidateOptions(deps, exchange));
   if (verdict?.code === "pool_cooling" && outcome.blame.on !== "credential") return verdict;
   return afterAll(exchange.mostTelling ?? outcome.fault);

@@ -1,6 +1,6 @@
 // The live state of one exchange: what the steps of the line hand to one another, and what is recorded at its end.
 
-import type { Ask, ClientKey, ExchangeRecord, Usage } from "../core/exchange.ts";
+import type { Ask, ClientKey, Errand, ExchangeRecord, Usage } from "../core/exchange.ts";
 import { type Failure, GatewayError } from "../core/errors.ts";
 import type { Protocol } from "../core/account.ts";
 import type { Envelopes } from "../core/envelope.ts";
@@ -17,10 +17,16 @@ export interface Refusal {
   readonly body: Uint8Array;
 }
 
+export interface Arrival {
+  readonly request: Request;
+  readonly errand: Errand | undefined;
+}
+
 export class Exchange {
   /** Begins with the time, so that rows stored under it lie side by side. */
   readonly id = `req_${Bun.randomUUIDv7().replaceAll("-", "")}`;
   readonly request: Request;
+  readonly errand: Errand | undefined;
   readonly codec: Codec;
   readonly client: Client;
   readonly startedAt: number;
@@ -57,8 +63,9 @@ export class Exchange {
   #prompt: Prompt | undefined;
   readonly #clock: Clock;
 
-  constructor(request: Request, codec: Codec, clock: Clock) {
+  constructor({ request, errand }: Arrival, codec: Codec, clock: Clock) {
     this.request = request;
+    this.errand = errand;
     this.codec = codec;
     this.#clock = clock;
     this.startedAt = clock.now();
@@ -126,7 +133,7 @@ export class Exchange {
     return {
       id: this.id,
       startedAt: this.startedWall,
-      protocol: this.protocol,
+      protocol: this.errand?.path ?? this.protocol,
       stream: ask?.stream ?? false,
       key: this.key?.name ?? "",
       model: ask?.model ?? "",

@@ -1,6 +1,7 @@
 // The request line, as it reads: read, authenticate, choose, attempt, relay, record.
 
 import type { Protocol } from "../core/account.ts";
+import type { Errand } from "../core/exchange.ts";
 import { asGatewayError } from "../core/errors.ts";
 import { attempt } from "./attempt.ts";
 import { allowModel, authenticate, RequestRates } from "./authenticate.ts";
@@ -15,7 +16,7 @@ import { Routes } from "./routes.ts";
 import { tell } from "./tell.ts";
 
 export interface Gateway {
-  handle(request: Request, protocol: Protocol): Promise<Response>;
+  handle(request: Request, protocol: Protocol, errand?: Errand): Promise<Response>;
   /** Exchanges under way. */
   readonly live: ReadonlySet<Exchange>;
 }
@@ -26,12 +27,19 @@ export function createGateway(deps: Deps): Gateway {
   const tools = { deps, routes: new Routes(deps.clock), issuers: new Issuers() };
 
   async function line(exchange: Exchange): Promise<void> {
-    const { request, protocol, client } = exchange;
+    const { request, protocol, errand, client } = exchange;
     try {
       const settings = deps.settings();
       const key = (exchange.key = authenticate(request.headers, settings.keys));
-      rates.count(key);
-      const ask = (exchange.ask = await read({ request, protocol, key, settings, clock: deps.clock }));
+      if (errand?.free !== true) rates.count(key);
+      const ask = (exchange.ask = await read({
+        request,
+        protocol,
+        errand,
+        key,
+        settings,
+        clock: deps.clock,
+      }));
       allowModel(key, ask.model);
       if (ask.stream) client.expectStream();
       for await (const lease of choose(deps, exchange, ask)) {
@@ -51,8 +59,8 @@ export function createGateway(deps: Deps): Gateway {
     }
   }
 
-  function handle(request: Request, protocol: Protocol): Promise<Response> {
-    const exchange = new Exchange(request, deps.codecs[protocol], deps.clock);
+  function handle(request: Request, protocol: Protocol, errand?: Errand): Promise<Response> {
+    const exchange = new Exchange({ request, errand }, deps.codecs[protocol], deps.clock);
     live.add(exchange);
     line(exchange).catch(() => exchange.client.abandon());
     return exchange.client.response;

@@ -3,7 +3,7 @@
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
 import type { Protocol } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { Ask, ClientKey } from "../core/exchange.ts";
+import type { Ask, ClientKey, Errand } from "../core/exchange.ts";
 import { bytesOf, indexIn } from "../core/frame-peek.ts";
 import {
   elementsAt,
@@ -19,11 +19,14 @@ import type { Clock } from "../core/ports.ts";
 import { sessionOf } from "../core/session.ts";
 import type { Settings } from "./deps.ts";
 
+/** Of what is passed on as it is: asked twice, nothing is there twice. */
+const HARMLESS: ReadonlySet<string> = new Set(["/v1/embeddings", "/v1/moderations", "/v1/rerank"]);
 const COMPACTION = bytesOf('"compaction"');
 
 export interface Reading {
   readonly request: Request;
   readonly protocol: Protocol;
+  readonly errand: Errand | undefined;
   readonly key: ClientKey;
   readonly settings: Settings;
   readonly clock: Clock;
@@ -31,7 +34,7 @@ export interface Reading {
 
 /** @throws GatewayError `invalid_request`, `body_too_large`, `body_timeout` */
 export async function read(reading: Reading): Promise<Ask> {
-  const { request, protocol, key, settings } = reading;
+  const { request, protocol, errand, key, settings } = reading;
   const body = await inflated(request.headers, await bounded(reading), settings.maxBodyBytes);
   const members = scanObject(body);
   for (const name of ["model", "stream"]) refuseTwice(members, name);
@@ -39,14 +42,16 @@ export async function read(reading: Reading): Promise<Ask> {
   if (typeof model !== "string" || model === "") {
     throw new GatewayError("invalid_request", "`model` must be a non-empty string", { param: "model" });
   }
-  const stream = memberValue(body, members, "stream") ?? false;
+  const stream = errand === undefined ? (memberValue(body, members, "stream") ?? false) : false;
   if (typeof stream !== "boolean") {
     throw new GatewayError("invalid_request", "`stream` must be true or false", { param: "stream" });
   }
   const previous = previousId(body, members);
   const { headers } = request;
+  const isTalk = errand?.platform === undefined;
   return {
     protocol,
+    errand,
     key,
     model,
     models: settings.aliases[model] ?? [model],
@@ -55,11 +60,11 @@ export async function read(reading: Reading): Promise<Ask> {
     members,
     headers,
     query: queryOf(request.url),
-    session: sessionOf({ protocol, headers, body, members, model }, key.name),
+    session: isTalk ? sessionOf({ protocol, headers, body, members, model }, key.name) : "",
     previousResponse: previous === undefined ? undefined : ownResponse(key, previous),
     pinned: protocol === "responses" && hasCompaction(body, members),
     continuable: protocol === "messages" ? hasThread(body, members) : isStored(body, members),
-    replayable: previous === undefined && !hasEffects(body, members),
+    replayable: isTalk ? previous === undefined && !hasEffects(body, members) : HARMLESS.has(errand.path),
   };
 }
 

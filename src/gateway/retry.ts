@@ -27,6 +27,7 @@ export async function goesOn(
   const { blame } = outcome;
   // An account's own refusal cools that account, and so limits itself.
   if (isAccountBound(blame)) return true;
+  if (exchange.errand?.free === true) return exchange.switches < MAX_TRANSIENT;
   // Done again, a stored or background response would be there twice; only an unreached route has got nothing.
   if (exchange.ask?.replayable === false && blame.on !== "route") return false;
   exchange.charged++;

@@ -12,6 +12,7 @@ export async function tell(exchange: Exchange, failure: Failure | undefined): Pr
   const { client, codec, refusal, id } = exchange;
   exchange.failure = failure;
   const fault = faultOf(failure, codec.wire.family);
+  if (client.answered && exchange.errand !== undefined) return client.abandon();
   if (client.answered) {
     await client.write(exchange.errorEvent?.(failure) ?? codec.wire.errorEvent(fault, id));
     return client.end();

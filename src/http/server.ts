@@ -14,6 +14,8 @@ export type PeerHandle = (request: Request, peer: Peer) => Promise<Response> | R
 export interface Routes {
   /** Client requests in one of the protocols. */
   readonly exchange: (request: Request, protocol: Protocol) => Promise<Response>;
+  /** What is passed on as it is: the path behind the address of whoever it goes to. */
+  readonly errand: (request: Request, path: string) => Promise<Response>;
   /** Responses over WebSocket. */
   readonly sockets: SocketRoutes;
   readonly models: Handle;
@@ -46,6 +48,9 @@ export interface Server {
   stop(now: boolean): Promise<void>;
 }
 
+/** Paths of the services that the gateway does not speak itself: they are passed on. */
+const ERRAND = /^(\/v1(\/[\w.-]+)+|\/responses\/compact)$/;
+
 /** Bun would enforce a limit of its own on bodies; ours is kept where they are read, in the client's protocol. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
@@ -62,7 +67,11 @@ export function startServer(options: ServerOptions): Server {
     development: false,
     // Outside development Bun would let a second gateway share the port without a word.
     reusePort: false,
-    fetch: (request, bun) => dispatch({ table, sockets, bun, peer: () => peerOf(request, bun) }, request),
+    fetch: (request, bun) =>
+      dispatch(
+        { table, errand: options.routes.errand, sockets, bun, peer: () => peerOf(request, bun) },
+        request,
+      ),
     websocket: sockets.handler,
     error: (error) => {
       options.onError(error);
@@ -120,6 +129,7 @@ function routeTable(routes: Routes): Table {
 
 interface Arrival {
   readonly table: Table;
+  readonly errand: Routes["errand"];
   readonly sockets: Sockets;
   readonly bun: Bun.Server<Visitor>;
   readonly peer: () => Peer;
@@ -132,7 +142,11 @@ function dispatch(arrival: Arrival, request: Request): Answer {
   const path = pathOf(request.url);
   const model = path.startsWith("/v1/models/") ? path.slice("/v1/models/".length) : undefined;
   const route = arrival.table.get(model === undefined ? path : "/v1/models/");
-  if (route === undefined) return unknownPath(request, path);
+  if (route === undefined) {
+    return request.method === "POST" && ERRAND.test(path)
+      ? arrival.errand(request, path)
+      : unknownPath(request, path);
+  }
   const { method } = request;
   const isRead = method === "HEAD" && route.method === "GET";
   if (method === route.method || isRead) return route.handle(request, model, arrival.peer);

@@ -210,8 +210,8 @@ export class Held {
   }
 
   /**
-   * The provider does not accept it. `fresh`: we were given it a moment ago, so it is tried again later; `never`: that
-   * has happened too often.
+   * The provider does not accept it. `old`: it has to be renewed. That is tried with one that we were given a moment ago
+   * as well, since the issuer knows whether the login is over; the next one rests (`fresh`), and the third is too many.
    */
   refuse(secret: string): "fresh" | "never" | "old" {
     const fresh = this.#fresh;
@@ -219,9 +219,9 @@ export class Held {
     if (fresh?.secret === secret && this.#tools.clock.now() - fresh.at < FRESH_MS) {
       const times = before?.secret === secret ? before.times : (before?.times ?? 0) + 1;
       this.#refusedFresh = { secret, times };
-      if (times < MAX_REFUSED_FRESH) return "fresh";
+      if (times > 1 && times < MAX_REFUSED_FRESH) return "fresh";
       this.#refused = secret;
-      return "never";
+      return times === 1 ? "old" : "never";
     }
     // It has served in between.
     if (before?.secret !== secret) this.#refusedFresh = undefined;

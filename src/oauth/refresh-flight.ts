@@ -1,7 +1,7 @@
 // The one renewal of an account that everybody waits for. It belongs to nobody: no caller can end it.
 
 import type { Renewal } from "../core/login.ts";
-import type { Clock } from "../core/ports.ts";
+import type { Clock, Log } from "../core/ports.ts";
 import type { Held } from "./custody-held.ts";
 import type { KeepTools } from "./custody-keep.ts";
 import { createLanes } from "./refresh-lane.ts";
@@ -33,7 +33,7 @@ export interface Flights {
 }
 
 export function createFlights(options: FlightOptions): Flights {
-  const { clock, log, isClosed, onEnd } = options;
+  const { clock, isClosed, onEnd } = options;
   const lanes = createLanes();
   const running = new Set<Promise<Renewal>>();
 
@@ -47,32 +47,9 @@ export function createFlights(options: FlightOptions): Flights {
     }
   };
 
-  const fly = async (held: Held): Promise<Renewal> => {
-    let end: number | undefined;
-    let busyFrom: number | undefined;
-    for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(MAX_LOOK_MS, 2 * lookMs)) {
-      const attempt = await inLane(held);
-      if (attempt !== "busy" && attempt !== "again") return attempt;
-      // The time in the queue before does not count.
-      end ??= clock.now() + MAX_FLIGHT_MS;
-      if (attempt === "busy") busyFrom ??= clock.now();
-      else busyFrom = undefined;
-      if (busyFrom !== undefined && clock.now() - busyFrom >= BUSY_MS && held.blocked !== undefined) {
-        log({ level: "warn", event: "login-busy", fields: { account: held.name } });
-        held.blocked.resolve("later");
-        held.blocked = undefined;
-      }
-      if (clock.now() >= end) {
-        held.failed();
-        return "later";
-      }
-      await pause(clock, lookMs);
-    }
-  };
-
   const join = (held: Held): Promise<Renewal> => {
     if (held.flight !== undefined) return held.flight;
-    const flight = fly(held)
+    const flight = fly(held, () => inLane(held), options)
       .catch((): Renewal => "later")
       .finally(() => {
         running.delete(flight);
@@ -103,6 +80,33 @@ export function createFlights(options: FlightOptions): Flights {
         undefined,
       ),
   };
+}
+
+/** Tries until it is clear what comes of it, or for too long. */
+async function fly(held: Held, once: () => Promise<Attempt>, { clock, log }: KeepTools): Promise<Renewal> {
+  let end: number | undefined;
+  let busyFrom: number | undefined;
+  for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(MAX_LOOK_MS, 2 * lookMs)) {
+    const attempt = await once();
+    if (attempt !== "busy" && attempt !== "again") return attempt;
+    // The time in the queue before does not count.
+    end ??= clock.now() + MAX_FLIGHT_MS;
+    busyFrom = attempt === "busy" ? (busyFrom ?? clock.now()) : undefined;
+    if (busyFrom !== undefined && clock.now() - busyFrom >= BUSY_MS) giveUpWaiting(held, log);
+    if (clock.now() >= end) {
+      held.failed();
+      return "later";
+    }
+    await pause(clock, lookMs);
+  }
+}
+
+/** Another process is at it for so long that it may well be gone. */
+function giveUpWaiting(held: Held, log: Log): void {
+  if (held.blocked === undefined) return;
+  log({ level: "warn", event: "login-busy", fields: { account: held.name } });
+  held.blocked.resolve("later");
+  held.blocked = undefined;
 }
 
 function pause(clock: Clock, ms: number): Promise<void> {

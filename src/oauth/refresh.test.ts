@@ -283,25 +283,41 @@ describe("a token that the provider refuses", () => {
   test("and that has just been given out is tried again later, and good when the provider has come to know it", async () => {
     await using world = await createWorld();
     const { custody } = await signedIn(world);
-    const access = secretOf(await world.result(custody.access(A)));
-    const all = Array.from({ length: 5 }, () => custody.refused(A, bearer(access)));
-    expect(new Set(await world.result(Promise.all(all)))).toEqual(new Set(["later"]));
-    expect(secretOf(await world.result(custody.access(A)))).toBe(access);
+    const first = secretOf(await world.result(custody.access(A)));
+    const refuse = async (secret: string): Promise<readonly string[]> => {
+      const all = Array.from({ length: 5 }, () => custody.refused(A, bearer(secret)));
+      return [...new Set(await world.result(Promise.all(all)))];
+    };
+    expect(await refuse(first)).toEqual(["renewed"]);
+    const second = secretOf(custody.access(A));
+    expect(await refuse(second)).toEqual(["later"]);
+    expect(secretOf(custody.access(A))).toBe(second);
     expect(world.events("login-lost")).toEqual([]);
-    expect(world.issuer.ledger.posts).toHaveLength(1);
+    expect(world.issuer.ledger.posts).toHaveLength(2);
+  });
+
+  test("although it has just been given out is over at once where the issuer says so", async () => {
+    await using world = await createWorld();
+    const { custody } = await signedIn(world);
+    const access = secretOf(await world.result(custody.access(A)));
+    world.issuer.script(SCRIPTS.invalidGrant);
+    expect(await world.result(custody.refused(A, bearer(access)))).toBe("lost");
+    expect(world.events("login-lost")).toHaveLength(1);
   });
 
   test("and the next two as well, each of them just given out, asks for a sign-in", async () => {
     await using world = await createWorld();
     const { custody } = await signedIn(world);
     const ends: string[] = [];
-    for (let renewal = 1; renewal <= 3; renewal++) {
+    const refuse = async (): Promise<void> => {
       const access = secretOf(await world.result(custody.access(A)));
       ends.push(await world.result(custody.refused(A, bearer(access))));
-      await world.clock.pass(61_000);
-      if (renewal < 3) ends.push(await world.result(custody.refused(A, bearer(access))));
+    };
+    for (const restsMs of [0, 0, 61_000, 0]) {
+      await world.clock.pass(restsMs);
+      await refuse();
     }
-    expect(ends).toEqual(["later", "renewed", "later", "renewed", "lost"]);
+    expect(ends).toEqual(["renewed", "later", "renewed", "lost"]);
     expect(reasonOf(custody)).toContain("just given out");
     expect(world.events("login-lost")).toHaveLength(1);
     expect(world.issuer.ledger.posts).toHaveLength(3);

@@ -14,6 +14,8 @@ import type { SavedCooldowns } from "./saved-cooldowns.ts";
 const MAX_ORIGINS = 500;
 /** An answer to another account this recent shows that the way and the service are fit. */
 const WELL_MS = 30_000;
+/** After this a server may have learnt the protocol that it did not have. */
+const LACK_MS = 3_600_000;
 
 export interface ConsequencesOptions {
   readonly roster: Roster;
@@ -88,6 +90,11 @@ export class Consequences {
   }
 
   #failed(lease: PoolLease, blame: Blame): void {
+    // Clients choose such a path themselves: what it answers says nothing about the account, but for a limit there.
+    if (lease.search.ask.errand?.platform !== undefined) {
+      if (blame.on === "limit") this.#cool(lease, "limit", "model", blame.forMs);
+      return;
+    }
     switch (blame.on) {
       case "limit":
         return this.#cool(lease, "limit", blame.scope, blame.forMs);
@@ -100,6 +107,8 @@ export class Consequences {
         return this.#cool(lease, "login", "account", undefined);
       case "model":
         return this.#cool(lease, "model", "model", undefined);
+      case "api":
+        return this.#lacks(lease);
       case "account":
         this.#strikeAccount(lease);
         if (isShared(lease.route)) this.#strikeRoute(lease, false);
@@ -113,6 +122,19 @@ export class Consequences {
         return this.#othersDoWell(lease) ? this.#strikeAccount(lease) : undefined;
       case "nobody":
     }
+  }
+
+  /** Its server does not have the protocol: for a while it is asked in another, or has failed where there is none. */
+  #lacks(lease: PoolLease): void {
+    const { clock, roster, log, worsened } = this.#options;
+    const { live, candidate } = lease;
+    const { protocol } = candidate;
+    // What it lacks for an errand says nothing about answers.
+    if (lease.search.ask.errand !== undefined || !live.speaks.includes(protocol)) return;
+    if (!live.lack(protocol, clock.now() + LACK_MS)) return this.#strikeAccount(lease);
+    roster.forgetOffers();
+    worsened(live);
+    log({ level: "info", event: "api-missing", fields: { account: live.account.name, api: protocol } });
   }
 
   #cool(lease: PoolLease, kind: CoolKind, scope: "account" | "model", forMs: number | undefined): void {

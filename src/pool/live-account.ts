@@ -1,6 +1,6 @@
 // One account as it stands at this moment. Nothing here decides; it remembers and answers.
 
-import type { Account } from "../core/account.ts";
+import type { Account, Protocol } from "../core/account.ts";
 import type { LimitWindow } from "../core/limits.ts";
 import { burden } from "../core/schedule.ts";
 import { Cooldowns } from "./cooldowns.ts";
@@ -48,6 +48,8 @@ export class LiveAccount {
   /** How many leases may be out: `concurrency`, or less after a brown-out. */
   room: number;
   readonly #windows = new Map<string, LimitWindow>();
+  /** Protocols that its server turned out not to have, and until when that is believed. */
+  readonly #lacks = new Map<Protocol, number>();
 
   constructor(account: Account, route: Route) {
     this.account = account;
@@ -76,10 +78,31 @@ export class LiveAccount {
     return ejected ? "probe" : "open";
   }
 
+  /** What it is configured to speak, as far as its server does. */
+  get speaks(): readonly Protocol[] {
+    const { apis } = this.account;
+    return this.#lacks.size === 0 ? apis : apis.filter((api) => !this.#lacks.has(api));
+  }
+
+  /** Its server has no such endpoint. False when it had nothing else. */
+  lack(protocol: Protocol, until: number): boolean {
+    if (this.speaks.every((api) => api === protocol)) return false;
+    this.#lacks.set(protocol, until);
+    return true;
+  }
+
+  /** Believes again what it is configured to speak. True when that is more than before. */
+  relearn(now: number): boolean {
+    const over = [...this.#lacks].filter(([, until]) => until <= now);
+    for (const [protocol] of over) this.#lacks.delete(protocol);
+    return over.length > 0;
+  }
+
   /** The next moment at which time alone may let more requests through. */
   nextChange(now: number): number | undefined {
     const ends = [
       this.cooldowns.nextAfter(now),
+      ...this.#lacks.values(),
       this.health.ejectedUntil,
       this.route.health.ejectedUntil,
     ].filter((end) => end !== undefined && end > now);
@@ -88,6 +111,8 @@ export class LiveAccount {
 
   /** Takes a changed configuration over; a lower limit is reached as leases come back. */
   configure(account: Account): void {
+    const { baseUrl, apis } = this.account;
+    if (account.baseUrl !== baseUrl || account.apis.join() !== apis.join()) this.#lacks.clear();
     const reduced = this.room < this.account.concurrency;
     this.account = account;
     this.isRemoved = false;

@@ -1,7 +1,7 @@
 // Who may serve requests of one kind (models, client's protocol, what can be translated), by configuration alone:
 // computed once and kept until the configuration changes, because a pool may have a thousand accounts.
 
-import { upstreamModel, type Account, type Protocol } from "../core/account.ts";
+import { type Platform, upstreamModel, type Protocol } from "../core/account.ts";
 import type { Ask, Candidate } from "../core/exchange.ts";
 import type { CandidateOptions } from "../core/ports.ts";
 import { comparePlace } from "../core/schedule.ts";
@@ -52,19 +52,23 @@ export interface Kind {
   readonly speaks: ReadonlySet<Protocol>;
   /** The only account that can read the request, if there is such a one. */
   readonly only: string | undefined;
+  /** Only API-key accounts of this platform, whatever protocols they speak. */
+  readonly platform: Platform | undefined;
 }
 
 export function kindOf(ask: Ask, codecs: CandidateOptions["codecs"], only?: string): Kind {
   const speaks = new Set(PROTOCOLS.filter((protocol) => codecs(ask.protocol, protocol)));
-  const id = JSON.stringify([ask.protocol, ...speaks, ask.models, ...(only === undefined ? [] : [{ only }])]);
-  return { id, protocol: ask.protocol, models: ask.models, speaks, only };
+  const platform = ask.errand?.platform;
+  const limits = only === undefined && platform === undefined ? [] : [{ only, platform }];
+  const id = JSON.stringify([ask.protocol, ...speaks, ask.models, ...limits]);
+  return { id, protocol: ask.protocol, models: ask.models, speaks, only, platform };
 }
 
 export function makeOffer(kind: Kind, accounts: Iterable<LiveAccount>): Offer {
   const candidates: Listed[] = [];
   const named = new Set<LiveAccount>();
   for (const live of accounts) {
-    const protocol = protocolFor(live.account, kind);
+    const protocol = protocolFor(live, kind);
     const isMeant = kind.only === undefined || kind.only === live.account.name;
     if (protocol === undefined || !isMeant) continue;
     kind.models.forEach((wanted, rank) => {
@@ -90,9 +94,16 @@ export function makeOffer(kind: Kind, accounts: Iterable<LiveAccount>): Offer {
   };
 }
 
+/** Whatever it speaks, where it is asked for something else. */
+function protocolFor({ account, speaks }: LiveAccount, kind: Kind): Protocol | undefined {
+  if (kind.platform !== undefined)
+    return account.platform === kind.platform && account.type === "api_key" ? kind.protocol : undefined;
+  return spokenFor(speaks, kind);
+}
+
 /** The client's own protocol where the account speaks it, else the first of the account's that can be translated to. */
-function protocolFor(account: Account, kind: Kind): Protocol | undefined {
-  const spoken = account.apis.filter((protocol) => kind.speaks.has(protocol));
+function spokenFor(speaks: readonly Protocol[], kind: Kind): Protocol | undefined {
+  const spoken = speaks.filter((protocol) => kind.speaks.has(protocol));
   return spoken.includes(kind.protocol) ? kind.protocol : spoken[0];
 }
 

@@ -2,7 +2,7 @@
 
 import type { Account } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { Ask } from "../core/exchange.ts";
+import type { Ask, Candidate } from "../core/exchange.ts";
 import { EXTRA_USAGE, type LimitWindow } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type {
@@ -77,6 +77,11 @@ export function createPool(options: PoolOptions): Pool {
   return new LivePool(options);
 }
 
+/** Nothing is taken, so nothing is given back. */
+function freeLease(candidate: Candidate): Lease {
+  return { candidate, moved: false, hasOthers: () => false, disown() {}, release() {} };
+}
+
 class LivePool implements Pool {
   readonly #clock: Clock;
   readonly #random: Random;
@@ -124,6 +129,7 @@ class LivePool implements Pool {
       patientUntil: undefined,
       hasProbed: false,
     };
+    if (ask.errand?.free === true) return yield* this.#free(search);
     for (;;) {
       signal.throwIfAborted();
       if (this.#isClosed && search.tried.size > 0) return;
@@ -136,9 +142,26 @@ class LivePool implements Pool {
         yield seat;
       } else if (search.tried.size > 0) return;
       else throw this.#refusal(search, seat);
-      // A reload may have come while the account was tried.
+      // A reload may have come while the account was tried; one that lacks the protocol may be asked in another.
       search.offer = this.#roster.offer(kind);
+      if (seat instanceof PoolLease && !seat.live.speaks.includes(seat.candidate.protocol))
+        search.tried.delete(seat.live);
     }
+  }
+
+  /** Accounts that would be asked now, without a slot of theirs. */
+  *#free(search: Search): Generator<Lease, void> {
+    const now = this.#clock.now();
+    const { offer, bound } = search;
+    const own = bound === undefined ? [] : (offer.byAccount.get(bound.live) ?? []);
+    const all = [...own, ...offer.tiers.flatMap(({ entries }) => entries)];
+    const fit = new Map(
+      all
+        .filter(({ live, candidate }) => live.standing(candidate.model, now) === "open")
+        .map((entry) => [entry.live, entry.candidate]),
+    );
+    if (fit.size === 0) throw this.#refusal(search, "nobody");
+    for (const candidate of fit.values()) yield freeLease(candidate);
   }
 
   committed(lease: Lease, ask: Ask, firstEventMs: number): void {
@@ -266,6 +289,7 @@ class LivePool implements Pool {
     const next = live.nextChange(now);
     if (next === undefined || this.#isClosed || live.isRemoved) return;
     live.stopWatch = this.#clock.after(next - now, () => {
+      if (live.relearn(this.#clock.now())) this.#roster.forgetOffers();
       this.#watch(live);
       this.#slots.offer(live);
     });

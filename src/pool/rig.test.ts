@@ -65,6 +65,7 @@ export function ask(changes: Partial<Ask> = {}): Ask {
     session: `session ${sessions}`,
     previousResponse: undefined,
     pinned: false,
+    errand: undefined,
     continuable: false,
     replayable: true,
     ...changes,

@@ -46,6 +46,11 @@ export class Roster {
     return offer;
   }
 
+  /** Who may serve what has changed. */
+  forgetOffers(): void {
+    this.#offers.clear();
+  }
+
   /** Takes a configuration over. Returns the accounts whose credential has changed. */
   load(accounts: readonly Account[]): readonly LiveAccount[] {
     const renewed: LiveAccount[] = [];

@@ -209,7 +209,7 @@ describe("a refusal", () => {
     [{ status: 403, body: { error: { message: "m" } } }, "credential"],
     [{ status: 402, body: { detail: { code: "deactivated_workspace" } } }, "credential"],
     [{ status: 403 }, "route"],
-    [{ status: 404 }, "account"],
+    [{ status: 404 }, "api"],
     [{ status: 400, body: { error: { code: "invalid_encrypted_content", message: "m" } } }, "stop"],
     [{ status: 400, body: { error: { code: "context_length_exceeded", message: "m" } } }, "stop"],
     [{ status: 400, body: { error: { code: "cyber_policy", message: "m" } } }, "stop"],

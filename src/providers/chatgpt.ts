@@ -3,12 +3,12 @@
 
 import type { Access, Account } from "../core/account.ts";
 import { type Failure, GatewayError } from "../core/errors.ts";
-import type { Ask, Candidate } from "../core/exchange.ts";
+import type { Ask, Candidate, Errand } from "../core/exchange.ts";
 import { labelOf } from "../core/frame-peek.ts";
 import { type Members, member, parseObject, scanObject, valueAt } from "../core/json.ts";
 import { type LimitWindow, retryAfterMs } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
-import type { Draft, FailedAnswer, Provider } from "../core/ports.ts";
+import type { Draft, FailedAnswer, Provider, UpstreamRequest } from "../core/ports.ts";
 import type { SseFrame } from "../core/sse.ts";
 import { USER_AGENT, VERSION } from "../core/version.ts";
 import { readError } from "../core/wire-error.ts";
@@ -51,6 +51,7 @@ export const chatgpt: Provider = {
     sign(headers, access);
     headers.set("accept", "text/event-stream");
     if (!headers.has("originator")) headers.set("originator", ORIGINATOR);
+    if (ask.errand !== undefined) return errandOf(candidate, ask.errand, headers, draft.body);
     const members = draft.body === ask.body ? ask.members : scanObject(draft.body);
     const conversation = conversationOf(ask, headers, draft.body, members);
     if (sessionIn(headers) === undefined) headers.set("session_id", conversation);
@@ -98,6 +99,17 @@ export const chatgpt: Provider = {
     return type === "codex.rate_limits" ? eventWindows(parseObject(frame.data ?? "") ?? {}, nowMs) : [];
   },
 };
+
+/** Made for this service by its own client: as it is. */
+function errandOf(
+  { account }: Candidate,
+  { path }: Errand,
+  headers: Headers,
+  body: Uint8Array,
+): UpstreamRequest {
+  headers.set("accept", "application/json");
+  return { url: `${baseOf(account)}${path.replace(/^\/v1/, "")}`, headers, body };
+}
 
 const isNamed = (name: string): boolean => name !== "";
 

@@ -2,7 +2,7 @@
 
 import type { Account, Protocol } from "../core/account.ts";
 import { type Failure, type Fault, GatewayError } from "../core/errors.ts";
-import type { Candidate } from "../core/exchange.ts";
+import type { Candidate, Errand } from "../core/exchange.ts";
 import { requestHeaders } from "../core/headers.ts";
 import { type JsonObject, numberAt } from "../core/json.ts";
 import { clampWait, goDurationMs, retryAfterMs } from "../core/limits.ts";
@@ -18,9 +18,9 @@ const PATHS: Readonly<Record<Protocol | "models", string>> = {
 };
 
 /** `base_url` and the protocol's path; a base that ends in `/v1` is not doubled. */
-export function endpoint(account: Account, protocol: Protocol | "models"): string {
+export function endpoint(account: Account, protocol: Protocol | "models", errand?: Errand): string {
   const base = account.baseUrl.replace(/\/+$/, "");
-  const path = PATHS[protocol];
+  const path = errand?.path ?? PATHS[protocol];
   return base + (base.endsWith("/v1") ? path.slice("/v1".length) : path);
 }
 
@@ -31,7 +31,7 @@ export function prepare(candidate: Candidate, { ask, body }: Draft): UpstreamReq
   // A compressed stream would be buffered, and what is inflated here is paid for here.
   headers.set("accept-encoding", "identity");
   if (!headers.has("user-agent")) headers.set("user-agent", USER_AGENT);
-  return { url: endpoint(candidate.account, candidate.protocol) + ask.query, headers, body };
+  return { url: endpoint(candidate.account, candidate.protocol, ask.errand) + ask.query, headers, body };
 }
 
 /** The upstream's own words, kept for the client. */
@@ -83,8 +83,9 @@ export function commonOutcome(answer: FailedAnswer, nowMs: number): Outcome {
   // A firewall or a proxy answered in place of the service.
   if (page && (status < 400 || status === 403)) return next(fault, { on: "route" });
   if (status === 401 || status === 402 || status === 403) return refused(status);
-  if (status === 404 || status === 405)
-    return error === undefined ? next(fault, { on: "account" }) : theirOwn(fault, error);
+  if (status === 405 || (status === 404 && (error === undefined || says(error, NO_ENDPOINT))))
+    return next(fault, { on: "api" });
+  if (status === 404) return theirOwn(fault, error);
   if (status === 408 || status === 409) return next(fault, { on: "account" });
   if (status === 529) return next(fault, { on: "provider" });
   if (status >= 400 && status < 500) return theirOwn(fault, error);
@@ -95,6 +96,10 @@ export function commonOutcome(answer: FailedAnswer, nowMs: number): Outcome {
 function theirOwn(fault: Failure, error: WireError | undefined): Outcome {
   return says(error, STALE) ? { kind: "stop", fault, stale: true } : { kind: "stop", fault };
 }
+
+/** The words of frameworks and services for a path that they do not have, at the message's beginning. */
+const NO_ENDPOINT =
+  /^(?:not found|invalid url|unrecognized request url|unknown (?:path|route|endpoint)|no route|cannot post|(?:the )?(?:path|route|endpoint)\b.{0,100}\bnot (?:found|supported))/i;
 
 /** Sealed reasoning of another account, or of another conversation. */
 const STALE =

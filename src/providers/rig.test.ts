@@ -69,6 +69,7 @@ export function prepared(provider: Provider, given: Given): Prepared {
     session: SESSION,
     previousResponse: undefined,
     pinned: false,
+    errand: undefined,
     continuable: false,
     replayable: true,
   };

@@ -140,7 +140,7 @@ class SqliteLogins implements LoginStore {
     account: string,
     owner: string,
     ms: number,
-    isDead = (_: string): boolean => false,
+    isDead: (owner: string) => boolean = () => false,
   ): Promise<boolean> {
     return this.#write(() => {
       const wall = this.#clock.wall();

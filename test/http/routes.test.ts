@@ -51,7 +51,7 @@ describe("paths and methods", () => {
     ["GET", "/"],
     ["GET", "/nowhere"],
     ["POST", "/v1"],
-    ["POST", "/v1/message"],
+    ["GET", "/v1/message"],
     ["POST", "/v1/messages/"],
     ["POST", "//v1/messages"],
     ["POST", "/V1/messages"],
