@@ -305,6 +305,30 @@ export function parseObject(text: string): JsonObject | undefined {
   return isObject(value) ? value : undefined;
 }
 
+/** What the engine knows of JSON and the library's types do not yet: a value's own text, read and written. */
+interface ExactJson {
+  parse(text: string, revive: (key: string, value: Json, own: { readonly source?: string }) => Json): Json;
+  rawJSON(text: string): Json;
+}
+
+const exactJson = JSON as unknown as ExactJson;
+
+/**
+ * An object that is only written again: its numbers keep the digits they came with, which as numbers they lose
+ * beyond 2^53, as `1.0` loses its point. Not for reading: such a number is none to the readers below.
+ */
+export function parseExactly(text: string): JsonObject | undefined {
+  try {
+    const value = exactJson.parse(text, (_key, each, { source }) => {
+      const changes = typeof each === "number" && source !== undefined && String(each) !== source;
+      return changes ? exactJson.rawJSON(source) : each;
+    });
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 export function objectAt(value: Json | undefined, key: string): JsonObject | undefined {
   const inner = isObject(value) ? value[key] : undefined;
   return isObject(inner) ? inner : undefined;

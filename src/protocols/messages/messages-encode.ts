@@ -2,7 +2,7 @@
 // user's next one, and instructions stand apart, in their place, or with the user.
 
 import type { CallItem, InstructionItem, Item, Prompt, ReasoningItem, ResultItem } from "../../core/hub.ts";
-import { parseObject, stringAt } from "../../core/json.ts";
+import { parseExactly, stringAt } from "../../core/json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { conversationField, invalid, unsupported } from "../../core/request-fields.ts";
 import type { ToolNames } from "../../core/tool-names.ts";
@@ -167,7 +167,8 @@ function encodeReasoning({ parts, seals }: ReasoningItem): JsonObject[] {
 
 function encodeCall(call: CallItem, names: ToolNames, param: string): JsonObject {
   const { kind, id, input: text } = call;
-  const input = kind === "custom" ? { input: text } : parseObject(text);
+  // A thought that comes back with the call vouches for it as the model wrote it.
+  const input = kind === "custom" ? { input: text } : parseExactly(text);
   if (input === undefined) throw invalid(param, `the arguments of the call ${id} are not a JSON object`);
   return marked({ type: "tool_use", id: legalId(id), name: names.wire(call), input }, call.cache);
 }

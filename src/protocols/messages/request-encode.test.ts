@@ -1,7 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import type { Item, Tool } from "../../core/hub.ts";
 import type { JsonObject } from "../../core/json.ts";
-import { call, developer, encode, model, refusal, result, thought, tool, user } from "./test-prompt.ts";
+import { encodeRequest } from "./request-encode.ts";
+import {
+  call,
+  developer,
+  encode,
+  model,
+  refusal,
+  result,
+  samplePrompt,
+  thought,
+  tool,
+  user,
+} from "./test-prompt.ts";
 
 /** Roles, with the types or texts of what they hold. */
 function outline(items: readonly Item[], name?: string): string[] {
@@ -95,6 +107,13 @@ describe("turns", () => {
     const items = [user("a"), model("b  \n")];
     expect(outline(items, "claude-haiku-4-5")).toEqual(["user: a", "assistant: b"]);
     expect(refusal({ items }, "claude-opus-5")).toEqual(["unsupported_field", "messages"]);
+  });
+
+  test("arguments keep every digit of their numbers", () => {
+    const input = '{"id":12345678901234567890,"n":1.0,"m":-2.50e3,"deep":[{"k":9007199254740993}],"s":"1.0"}';
+    const items: Item[] = [user("a"), { type: "call", kind: "function", id: "1", name: "f", input }];
+    const sent = encodeRequest(samplePrompt({ items, tools: [tool] }), { model: "m", stream: true });
+    expect(JSON.stringify(sent)).toContain(`"input":${input}`);
   });
 
   test("arguments that are no object are the client's error", () => {
