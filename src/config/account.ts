@@ -1,6 +1,7 @@
 // What an account in the config may hold, and what the gateway makes of it.
 
 import { z } from "zod";
+import { PROTOCOLS } from "../core/account.ts";
 import { proxyUrl, upstreamUrl } from "./addresses.ts";
 import { checked, describe, model, models, name, positiveOr, secret, weight } from "./leaves.ts";
 
@@ -31,10 +32,7 @@ export const accountSchema = z.strictObject({
     "https://openrouter.ai/api/v1",
   ),
   apis: describe(
-    z
-      .array(z.enum(["messages", "responses", "chat"]))
-      .min(1)
-      .optional(),
+    z.array(z.enum(PROTOCOLS)).min(1).optional(),
     "What the upstream speaks. Default: [messages] for anthropic, [responses, chat] for OpenAI API keys, [responses] for OpenAI OAuth.",
     ["chat"],
   ),

@@ -1,6 +1,7 @@
 // Rules between values: names, tokens and credentials that must fit together. They read the file's own
 // JSON and not the checked settings, so that they speak up even where single values are wrong.
 
+import { PROTOCOLS } from "../core/account.ts";
 import { arrayAt, booleanAt, isObject, type Json, type JsonObject, stringAt } from "../core/json.ts";
 import type { AccountType, Api, Platform } from "./account.ts";
 import type { Finding, Path } from "./problems.ts";
@@ -131,9 +132,9 @@ function credentialConflicts(
 
 function apiConflicts(account: JsonObject, at: Path, platform: Platform, type: AccountType): Finding[] {
   const usual = apisOf(platform, type);
-  return (arrayAt(account, "apis") ?? []).flatMap((api, i) => {
-    if (api !== "messages" && api !== "responses" && api !== "chat") return [];
-    if (usual.includes(api)) return [];
+  return (arrayAt(account, "apis") ?? []).flatMap((each, i) => {
+    const api = PROTOCOLS.find((protocol) => protocol === each);
+    if (api === undefined || usual.includes(api)) return [];
     const message = `is not spoken by ${platform} accounts of type ${type}`;
     const other = api === "messages" ? "anthropic" : "openai";
     const suggestion = other === platform ? `"apis": ${JSON.stringify(usual)}` : `"platform": "${other}"`;

@@ -1,6 +1,8 @@
 // An account as the configuration describes it, and what it can serve. Live state is the pool's.
 
-export type Protocol = "messages" | "responses" | "chat";
+/** The wire formats there are: whoever lists them lists these. */
+export const PROTOCOLS = ["messages", "responses", "chat"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
 export type Platform = "anthropic" | "openai";
 
 /** How the gateway proves to the upstream who the account is. Never logged, never shown. */

@@ -1,7 +1,7 @@
 // Who may serve requests of one kind (models, client's protocol, what can be translated), by configuration alone:
 // computed once and kept until the configuration changes, because a pool may have a thousand accounts.
 
-import { type Platform, upstreamModel, type Protocol } from "../core/account.ts";
+import { type Platform, PROTOCOLS, upstreamModel, type Protocol } from "../core/account.ts";
 import type { Ask, Candidate } from "../core/exchange.ts";
 import type { CandidateOptions } from "../core/ports.ts";
 import { comparePlace } from "../core/schedule.ts";
@@ -41,8 +41,6 @@ export interface Offer {
 }
 
 type Listed = Pick<Entry, "live" | "candidate">;
-
-const PROTOCOLS: readonly Protocol[] = ["messages", "responses", "chat"];
 
 /** What an offer depends on besides the accounts. */
 export interface Kind {
