@@ -30,14 +30,16 @@ export function writeTranscript({ client, vendor, scenario, heard, upstream }: T
 }
 
 function scrubbed(value: unknown, key = ""): unknown {
-  if (typeof value === "string") return text(value);
+  if (typeof value === "string") return key === "system" ? "[text]" : text(value);
   if (Array.isArray(value)) {
     const kept = value.slice(0, MOST).map((each) => scrubbed(each, key));
     return value.length > MOST ? [...kept, `[${value.length - MOST} more]`] : kept;
   }
   if (!isObject(value)) return value;
   if (key === "tools") return { name: value["name"] ?? value["type"], type: value["type"] };
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, scrubbed(inner, name)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, scrubbed(inner, key === "system" ? key : name)]),
+  );
 }
 
 function text(value: string): string {
