@@ -91,7 +91,7 @@ export const UNITS: readonly Unit[] = [
     maxRatio: 3.2,
   },
   {
-    name: "stream event translated, 16 connections",
+    name: "stream event translated to Chat, 16 connections",
     connections: 16,
     requests: 240,
     warmUp: 160,
@@ -102,6 +102,58 @@ export const UNITS: readonly Unit[] = [
     ],
     budgetUs: 40,
     maxRatio: 3,
+  },
+  {
+    name: "stream event translated to Messages, 16 connections",
+    connections: 16,
+    requests: 240,
+    warmUp: 160,
+    perRequest: STREAM_EVENTS,
+    arms: [
+      { name: "passed through", target: "gateway", request: RESPONSES },
+      { name: "translated", target: "gateway", request: { ...RESPONSES, wire: "messages" } },
+    ],
+    budgetUs: 40,
+    maxRatio: 3,
+  },
+  {
+    name: "stream event translated from Messages, 16 connections",
+    connections: 16,
+    requests: 240,
+    warmUp: 160,
+    perRequest: STREAM_EVENTS,
+    arms: [
+      { name: "passed through", target: "gateway", request: PACED },
+      { name: "translated", target: "gateway", request: { ...PACED, wire: "chat" } },
+    ],
+    budgetUs: 40,
+    maxRatio: 3,
+  },
+  {
+    name: "request with a 300 KB body, translated to Responses",
+    connections: 8,
+    requests: 2_000,
+    warmUp: 800,
+    perRequest: 1,
+    arms: [
+      { name: "passed through", target: "gateway", request: LARGE },
+      { name: "translated", target: "gateway", request: { ...LARGE, family: "gpt" } },
+    ],
+    budgetUs: 15_000,
+    maxRatio: undefined,
+  },
+  {
+    name: "request with a 300 KB body, translated to Messages",
+    connections: 8,
+    requests: 2_000,
+    warmUp: 800,
+    perRequest: 1,
+    arms: [
+      { name: "passed through", target: "gateway", request: LARGE },
+      { name: "translated", target: "gateway", request: { ...LARGE, wire: "responses" } },
+    ],
+    budgetUs: 15_000,
+    maxRatio: undefined,
   },
 ];
 
