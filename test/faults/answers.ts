@@ -220,12 +220,21 @@ async function errorAfterContent(each: Case): Promise<void> {
       await expectGood(play, reply, "second");
       continue;
     }
-    const verdict = await expectCut(each, play, reply, { anthropic: words.type, openai: words.type });
+    const verdict = await expectCut(each, play, reply, toldAs(each, words.type));
     assert.equal(verdict.text, "Begun");
     assert.equal(verdict.error?.message, words.message, "the provider's own words");
     await expectAttempts(play, reply, `first:${each.upstream === "messages" ? "provider" : "account"}`);
     expectHits(play, "second", 0);
   }
+}
+
+/** A provider's error type in the client's protocol: its own, or the counterpart in the other family. */
+function toldAs(each: Case, type: string): { readonly anthropic: string; readonly openai: string } {
+  const isSame = (each.client === "messages") === (each.upstream === "messages");
+  if (isSame) return { anthropic: type, openai: type };
+  return type === "overloaded_error"
+    ? { anthropic: type, openai: each.client === "chat" ? "server_error" : "service_unavailable_error" }
+    : { anthropic: "api_error", openai: type };
 }
 
 async function incomplete(each: Case): Promise<void> {

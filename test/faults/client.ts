@@ -5,12 +5,12 @@ import { send, sendRaw, type Exchange } from "../support/client.ts";
 import { CLIENT_KEY } from "../support/gateway-config.ts";
 import { ask, textAnswer, textFrames, textStream } from "../support/made-streams.ts";
 import { provider } from "../support/provider.ts";
-import { MODELS, PATHS } from "../support/samples.ts";
+import { PATHS } from "../support/samples.ts";
 import { writeSse } from "../support/sse-text.ts";
 import type { Answer } from "../support/upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { expectError, expectGood, expectHits, expectNotCooled, expectWhole } from "./check.ts";
-import { stage, STREAMING, until, wordsOf, type Case, type Row, type Stage } from "./row.ts";
+import { modelOf, stage, STREAMING, until, wordsOf, type Case, type Row, type Stage } from "./row.ts";
 import { Script } from "./scene.ts";
 
 /** How soon the upstream must see that the client has left; as a rule, because the machine may be busy. */
@@ -132,7 +132,7 @@ async function leavesAnyTime(each: Case): Promise<void> {
 
 async function leavesWhileSending(each: Case): Promise<void> {
   await using on = await stage(each, { accounts: [{}] });
-  const body = JSON.stringify(ask(each.client, { ...each, text: "x".repeat(200_000) }));
+  const body = JSON.stringify(ask(each.client, { ...each, model: modelOf(each), text: "x".repeat(200_000) }));
   const head = (length: string): string =>
     `POST ${PATHS[each.client]} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${CLIENT_KEY}\r\n${length}\r\n\r\n`;
   const chunk = `${(90_000).toString(16)}\r\n${body.slice(0, 90_000)}`;
@@ -231,7 +231,7 @@ async function stopsReading(each: Case): Promise<void> {
 
 /** Bodies that are no JSON object, or that two readers might read differently. */
 function unsound(each: Case): readonly string[] {
-  const model = `"model":"${MODELS[each.client]}"`;
+  const model = `"model":"${modelOf(each)}"`;
   const deep = (levels: number): string => `{${model},"a":${"[".repeat(levels)}${"]".repeat(levels)}}`;
   return [
     ...[
@@ -302,7 +302,7 @@ async function unsoundBodies(each: Case): Promise<void> {
     });
   }
   expectHits(on, "first", 0);
-  const plain = JSON.stringify(ask(each.client, each));
+  const plain = JSON.stringify(ask(each.client, { ...each, model: modelOf(each) }));
   const odd = `${plain.slice(0, -1)},${ODD}}`;
   const reply = await post(odd).reply;
   if (each.client === each.upstream) {

@@ -11,7 +11,7 @@ import { PATHS } from "../support/samples.ts";
 import { writeSse } from "../support/sse-text.ts";
 import { startUpstream, type Answer } from "../support/upstream.ts";
 import { checkCut, expectError, expectGood, expectWhole } from "./check.ts";
-import { accountOf, stage, until, wordsOf, type Case, type Row, type Stage } from "./row.ts";
+import { modelOf, accountOf, stage, until, wordsOf, type Case, type Row, type Stage } from "./row.ts";
 
 const PATIENT = { first_event_timeout: "20s", response_timeout: "20s", stream_read_timeout: "20s" };
 const STOPPING = { anthropic: "overloaded_error", openai: "server_error", code: "shutting_down" };
@@ -59,7 +59,7 @@ async function expectRefused(each: Case, on: Stage): Promise<void> {
   const { reply } = send(on.gateway.url, {
     key: CLIENT_KEY,
     path: PATHS[each.client],
-    body: ask(each.client, each),
+    body: ask(each.client, { ...each, model: modelOf(each) }),
   });
   const refused = await reply;
   assert.equal(refused.status, stoppingStatus(each));
@@ -136,7 +136,7 @@ function askAt(gateway: ChildGateway, each: Case, text: string): Exchange {
   return send(gateway.url, {
     key: CLIENT_KEY,
     path: PATHS[each.client],
-    body: ask(each.client, { ...each, text }),
+    body: ask(each.client, { ...each, model: modelOf(each), text }),
   });
 }
 

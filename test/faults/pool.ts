@@ -19,6 +19,7 @@ import {
   expectWhole,
 } from "./check.ts";
 import {
+  modelOf,
   accountOf,
   stage,
   STREAMING,
@@ -283,7 +284,12 @@ async function steppedRestart(each: Case): Promise<void> {
     const records = memoryRecords();
     const clock = new VirtualClock();
     const before = await startGateway(config, { clock, records });
-    const reply = await post(before.url, PATHS[each.client], askOf(each.client, each), { key: CLIENT_KEY });
+    const reply = await post(
+      before.url,
+      PATHS[each.client],
+      askOf(each.client, { ...each, model: modelOf(each) }),
+      { key: CLIENT_KEY },
+    );
     assert.equal(reply.status, 429);
     assert.deepEqual(secretsIn(reply.raw.toString()), []);
     await before.close();

@@ -14,6 +14,7 @@ import { PATHS } from "../support/samples.ts";
 import { startUpstream, type Answer } from "../support/upstream.ts";
 import { expectGood, expectHits } from "./check.ts";
 import {
+  modelOf,
   accountOf,
   stage,
   until,
@@ -143,7 +144,7 @@ async function writtenSlowly(gateway: ChildGateway, whole: string): Promise<void
 }
 
 function askAt(gateway: ChildGateway, each: Case, key: string): Promise<Reply> {
-  return post(gateway.url, PATHS[each.client], ask(each.client, each), { key });
+  return post(gateway.url, PATHS[each.client], ask(each.client, { ...each, model: modelOf(each) }), { key });
 }
 
 function expectAnswered(each: Case, reply: Reply): void {

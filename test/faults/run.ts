@@ -1,4 +1,5 @@
-// `npm run faults`: every row of the fault matrix in one line. `--row N` plays one, `--json` is for programs.
+// `npm run faults`: every row of the fault matrix in one line, over every pair of protocols. `--row N` plays one,
+// `--times N` all of them so often, `--json` is for programs.
 import { parseArgs } from "node:util";
 import type { Row } from "./row.ts";
 import { nameOf, runRow, type RowResult } from "./runner.ts";
@@ -20,12 +21,17 @@ function details({ failures }: RowResult): string {
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { row: { type: "string", multiple: true }, json: { type: "boolean", default: false } },
+    options: {
+      row: { type: "string", multiple: true },
+      times: { type: "string", default: "1" },
+      json: { type: "boolean", default: false },
+    },
   });
   const wanted = values.row?.map(Number);
   const rows: readonly Row[] = TABLE.filter(({ number }) => wanted?.includes(number) ?? true);
   const results: RowResult[] = [];
-  for (const row of rows) {
+  const played = Array.from({ length: Number(values.times) }, () => rows).flat();
+  for (const row of played) {
     const result = await runRow(row);
     results.push(result);
     if (!values.json) process.stdout.write(line(result) + details(result));

@@ -95,7 +95,7 @@ function lasting(reply: Reply): string {
   return reply
     .text()
     .replaceAll(id, "ID")
-    .replaceAll(/"created":\d+/g, '"created":0');
+    .replaceAll(/"created(_at)?":\d+/g, '"created":0');
 }
 
 async function byteByByte(each: Case, bytes: Buffer): Promise<void> {

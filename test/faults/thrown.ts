@@ -20,7 +20,7 @@ import { PATHS } from "../support/samples.ts";
 import { startUpstream, type Answer } from "../support/upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { expectGood, expectNotCooled } from "./check.ts";
-import { accountOf, stage, until, wordsOf, type Case, type Row, type Stage } from "./row.ts";
+import { modelOf, accountOf, stage, until, wordsOf, type Case, type Row, type Stage } from "./row.ts";
 import { HOUR, platformOf, recorded } from "./scene.ts";
 
 /** A method that takes part in a request, and whose it is. */
@@ -188,7 +188,12 @@ async function thrownInRecords(each: Case): Promise<void> {
     records,
   });
   for (let turn = 0; turn < 2; turn += 1) {
-    const reply = await post(gateway.url, PATHS[each.client], ask(each.client, each), { key: CLIENT_KEY });
+    const reply = await post(
+      gateway.url,
+      PATHS[each.client],
+      ask(each.client, { ...each, model: modelOf(each) }),
+      { key: CLIENT_KEY },
+    );
     assert.deepEqual([reply.status, reply.end], [200, "complete"]);
     await gateway.idle();
   }
