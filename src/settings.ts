@@ -29,7 +29,7 @@ export function accountOf(config: AccountConfig, standing: Standings): Account {
     credential: credentialOf(config, login),
     loginNeeded: login?.state === "needs_login" ? login.reason : undefined,
     baseUrl,
-    origin: new URL(baseUrl).origin,
+    origin: new URL(baseUrl.replace(/^ws/, "http")).origin,
     proxy: config.proxy,
     apis,
     concurrency,

@@ -28,7 +28,7 @@ export const accountSchema = z.strictObject({
   chatgpt_account_id: describe(secret.optional(), "OpenAI OAuth: default: what the id token says."),
   base_url: describe(
     checked(z.string(), upstreamUrl).optional(),
-    "Default: the provider. API keys: /v1/messages, /v1/responses or /v1/chat/completions is appended (a /v1 at the end is not doubled); OpenAI OAuth: /responses is appended.",
+    "Default: the provider. API keys: /v1/messages, /v1/responses or /v1/chat/completions is appended (a /v1 at the end is not doubled); OpenAI OAuth: /responses is appended. With wss:// Responses are asked for over a WebSocket, everything else over https.",
     "https://openrouter.ai/api/v1",
   ),
   apis: describe(

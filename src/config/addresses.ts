@@ -72,7 +72,9 @@ function trimmed(url: URL): string {
 
 /** An upstream server's base, without a slash at its end. */
 export function upstreamUrl(text: string): Checked<string> {
-  const parsed = webUrl(text);
+  // What holds for a web address holds for a socket's.
+  const isSocket = /^wss?:\/\//i.test(text);
+  const parsed = webUrl(isSocket ? text.replace(/^ws/i, "http") : text);
   if ("message" in parsed) return parsed;
   const { url } = parsed;
   if (url.username !== "" || url.password !== "")
@@ -91,7 +93,7 @@ export function upstreamUrl(text: string): Checked<string> {
       message: "must begin with https://; http:// is for loopback and private hosts only",
       suggestion: '"https://HOST"',
     };
-  return { value: trimmed(url) };
+  return { value: isSocket ? trimmed(url).replace(/^http/, "ws") : trimmed(url) };
 }
 
 /** A proxy's URL, with or without a user name and password. */

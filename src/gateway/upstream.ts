@@ -7,6 +7,7 @@ import type { Blame } from "../core/outcome.ts";
 import type { Clock, UpstreamRequest } from "../core/ports.ts";
 import { BrokenUpstream } from "./broken.ts";
 import type { Routes } from "./routes.ts";
+import { askBySocket, isSocket, postUrl } from "./upstream-socket.ts";
 
 /** Whole answers and single events are kept in memory; more than this is refused. */
 export const MAX_WHOLE = 64 << 20;
@@ -121,19 +122,23 @@ export class Upstream {
     }
   }
 
-  #fetch(request: UpstreamRequest, keepalive: boolean): Promise<Response> {
+  /** An upstream that does not take the socket is asked by a POST. */
+  async #fetch(request: UpstreamRequest, keepalive: boolean): Promise<Response> {
     const { proxy } = this.#options.account;
+    const { signal } = this.#abort;
+    const answer = isSocket(request.url) ? await askBySocket(request, { signal, proxy }) : undefined;
+    if (answer !== undefined) return answer;
     const init: BunFetchRequestInit = {
       method: "POST",
       headers: request.headers,
       body: request.body,
       redirect: "manual",
-      signal: this.#abort.signal,
+      signal,
       keepalive,
       timeout: false,
     };
     if (proxy !== undefined) init.proxy = proxy;
-    return fetch(request.url, init);
+    return fetch(postUrl(request.url), init);
   }
 
   /** The next bytes, or undefined at the answer's clean end. @throws BrokenUpstream */

@@ -16,6 +16,7 @@ import { forBackend } from "./chatgpt/body.ts";
 import { chatName } from "./chatgpt/fields.ts";
 import { bindsModel, eventWindows, headerWindows, usedUpMs } from "./chatgpt/limits.ts";
 import {
+  baseFor,
   bodyResetMs,
   commonOutcome,
   limited,
@@ -57,7 +58,7 @@ export const chatgpt: Provider = {
     if (sessionIn(headers) === undefined) headers.set("session_id", conversation);
     const manner = { conversation, codex: isCodex(ask), nameOf: (field: string) => nameFor(ask, field) };
     return {
-      url: `${baseOf(candidate.account)}/responses`,
+      url: `${baseFor(candidate.account, "responses")}/responses`,
       headers,
       ...forBackend(draft.body, members, manner),
     };
@@ -66,7 +67,7 @@ export const chatgpt: Provider = {
   models(account: Account, access: Access) {
     const headers = new Headers({ "user-agent": USER_AGENT, originator: ORIGINATOR });
     sign(headers, access);
-    return { url: `${baseOf(account)}/models?client_version=${VERSION}`, headers };
+    return { url: `${baseFor(account, "models")}/models?client_version=${VERSION}`, headers };
   },
 
   outcome(given: FailedAnswer, nowMs: number): Outcome {
@@ -108,14 +109,10 @@ function errandOf(
   body: Uint8Array,
 ): UpstreamRequest {
   headers.set("accept", "application/json");
-  return { url: `${baseOf(account)}${path.replace(/^\/v1/, "")}`, headers, body };
+  return { url: `${baseFor(account, undefined)}${path.replace(/^\/v1/, "")}`, headers, body };
 }
 
 const isNamed = (name: string): boolean => name !== "";
-
-function baseOf({ baseUrl }: Account): string {
-  return baseUrl.replace(/\/+$/, "");
-}
 
 function sign(headers: Headers, { secret, accountId }: Access): void {
   headers.set("authorization", `Bearer ${secret}`);

@@ -17,9 +17,15 @@ const PATHS: Readonly<Record<Protocol | "models", string>> = {
   chat: "/v1/chat/completions",
 };
 
+/** The address without a slash at its end. By WebSocket (`wss://`) goes only what the services speak that way. */
+export function baseFor({ baseUrl }: Account, protocol: Protocol | "models" | undefined): string {
+  const base = baseUrl.replace(/\/+$/, "");
+  return protocol === "responses" ? base : base.replace(/^ws/, "http");
+}
+
 /** `base_url` and the protocol's path; a base that ends in `/v1` is not doubled. */
 export function endpoint(account: Account, protocol: Protocol | "models", errand?: Errand): string {
-  const base = account.baseUrl.replace(/\/+$/, "");
+  const base = baseFor(account, errand === undefined ? protocol : undefined);
   const path = errand?.path ?? PATHS[protocol];
   return base + (base.endsWith("/v1") ? path.slice("/v1".length) : path);
 }
