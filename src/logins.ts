@@ -154,7 +154,7 @@ function lazily(open: () => Vault): Vault {
   let vault: Vault | undefined;
   const opened = (): Vault => (vault ??= open());
   return {
-    seal: (account, version, text) => opened().seal(account, version, text),
+    seal: (place, text, isFirst) => opened().seal(place, text, isFirst),
     open: (login) => opened().open(login),
   };
 }

@@ -136,6 +136,7 @@ test("another identity is asked about; only yes takes it", async () => {
 test("each way to fail has its words and exits 1", async () => {
   const cases = [
     [{ kind: "failed", reason: "port 1455 is in use" }, "port 1455 is in use"],
+    [{ kind: "failed", reason: "it was not kept", detail: "the disk" }, "it was not kept: the disk"],
     [{ kind: "expired" }, "nobody signed in within 10 minutes"],
     [{ kind: "kept" }, "the login it had stays"],
     [{ kind: "denied", error: "access_denied", description: undefined }, "did not grant it (access_denied)"],

@@ -38,7 +38,7 @@ interface Who {
 type End =
   | { readonly kind: "signed-in"; readonly identity: Who }
   | { readonly kind: "denied"; readonly error: string; readonly description: string | undefined }
-  | { readonly kind: "failed"; readonly reason: string }
+  | { readonly kind: "failed"; readonly reason: string; readonly detail?: string }
   | { readonly kind: "kept" }
   | { readonly kind: "expired" };
 
@@ -239,7 +239,7 @@ function report(end: End, { name, json }: Way, io: Io): number {
 const NOBODY: Who = { email: undefined, accountId: undefined, plan: undefined };
 
 function whyNot(end: Exclude<End, { kind: "signed-in" }>): string {
-  if (end.kind === "failed") return end.reason;
+  if (end.kind === "failed") return end.detail === undefined ? end.reason : `${end.reason}: ${end.detail}`;
   if (end.kind === "kept") return "the identity was not confirmed, so the login it had stays";
   if (end.kind === "expired") return "nobody signed in within 10 minutes";
   const said = end.description === undefined ? end.error : `${end.error}: ${end.description}`;

@@ -26,11 +26,9 @@ export function openSafe(store: LoginStore, vault: Vault): Safe {
     },
     // Not a plain function: what sealing throws must come as a rejection.
     async write(account, version, document) {
-      return store.commit({
-        account,
-        version,
-        sealed: vault.seal(account, version, writeDocument(document)),
-      });
+      const isFirst = version === 1 && (await store.versions()).size === 0;
+      const sealed = vault.seal({ account, version }, writeDocument(document), isFirst);
+      return store.commit({ account, version, sealed });
     },
     versions: () => store.versions(),
     claim: (account, owner, ms) => store.claim(account, owner, ms, hasDied),

@@ -154,6 +154,16 @@ describe("an account", () => {
     expect(world.issuer.presentations(seeded.refresh)).toBe(0);
   });
 
+  test("cannot sign in with a new key while other logins are sealed with one that is lost", async () => {
+    await using world = await createWorld();
+    const asked: boolean[] = [];
+    const { seal } = world.vault;
+    world.vault.seal = (place, text, isFirst) => (asked.push(isFirst), seal(place, text, isFirst));
+    const custody = await world.open(world.account("a"), world.account("b"));
+    for (const name of ["a", "a", "b"]) await custody.signIn(name, loginOf(world, world.issuer.seed()));
+    expect(asked).toEqual([true, false, false]);
+  });
+
   test("that is taken out of the configuration is not renewed any more, and taken up again as it was", async () => {
     await using world = await createWorld();
     const custody = await world.open(world.account("a"));

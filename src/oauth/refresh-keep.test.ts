@@ -29,7 +29,8 @@ async function expired(world: World): Promise<{ custody: Custody; refresh: strin
 /** Puts this into the row, as a process did that is no more. */
 async function leave(world: World, change: Partial<LoginDocument>): Promise<void> {
   const version = ((await world.store.versions()).get("a") ?? 0) + 1;
-  const sealed = world.vault.seal("a", version, writeDocument({ ...(await stored(world)), ...change }));
+  const text = writeDocument({ ...(await stored(world)), ...change });
+  const sealed = world.vault.seal({ account: "a", version }, text, false);
   expect(await world.store.commit({ account: "a", version, sealed })).toBe(true);
 }
 

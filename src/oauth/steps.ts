@@ -18,7 +18,8 @@ export type End =
   | { readonly kind: "signed-in"; readonly identity: Identity }
   /** The issuer said no; both texts are its own words: not to be trusted, not to be logged. */
   | { readonly kind: "denied"; readonly error: string; readonly description: string | undefined }
-  | { readonly kind: "failed"; readonly reason: string }
+  /** The detail may name files: it is for the terminal of the operator only. */
+  | { readonly kind: "failed"; readonly reason: string; readonly detail?: string }
   /** Another identity was not wanted: everything is as it was. */
   | { readonly kind: "kept" }
   /** Nobody came back in time, or the program ends. */
@@ -66,9 +67,9 @@ async function keep(account: string, login: SignedIn, { signIn, log }: Keeping):
   try {
     await signIn(account, login);
   } catch (error) {
-    const fields = { account, error: error instanceof Error ? error.message : "unknown" };
-    log({ level: "error", event: "login-not-saved", fields });
-    return { kind: "failed", reason: "the login could not be saved" };
+    const why = error instanceof Error ? error.message : "unknown";
+    log({ level: "error", event: "login-not-saved", fields: { account, error: why } });
+    return { kind: "failed", reason: "the login could not be saved", detail: why };
   }
   return { kind: "signed-in", identity: login.identity };
 }

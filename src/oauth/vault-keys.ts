@@ -31,8 +31,12 @@ export interface KeyRing {
   readonly place: string;
   /** The file that holds them; undefined where only the operator can put others. */
   readonly path: string | undefined;
-  /** The key that seals; made where there is none. @throws with words for the operator */
-  current(): Buffer;
+  /**
+   * The key that seals.
+   * @param isFirst nothing is sealed yet: where there is no key, one is made
+   * @throws with words for the operator
+   */
+  current(isFirst: boolean): Buffer;
   /** @throws with words for the operator */
   find(wanted: (key: Buffer) => boolean): Buffer | undefined;
   /** As they are now; none when there is no file yet. @throws with words for the operator */
@@ -43,6 +47,9 @@ const VARIABLE = "SUB2API_MASTER_KEY";
 const CREDENTIAL = "master_key";
 const FILE = "master.key";
 const FILE_MODE = 0o600;
+const ADVICE = "it is used from memory until this process ends; put a backup of it in its place before that";
+const LOST =
+  "Put a backup of it there; or, if it is lost, a new one (32 random bytes in base64), and sign every account in anew";
 const KEY_BYTES = 32;
 const MAX_FILE_BYTES = 65_536;
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
@@ -76,19 +83,29 @@ function fixedRing(place: string, read: () => string): KeyRing {
 
 function fileRing(path: string, log: Log | undefined): KeyRing {
   // Another process may put a new key in place at any time, and sealing is rare: the file is read each time. What is
-  // opened is mostly sealed with a key that has been seen.
+  // opened is mostly sealed with a key that has been seen. A file that vanishes takes no key with it: another one in its
+  // place would open nothing of what is there, and hide that the first is lost.
   let seen: readonly Buffer[] = [];
+  let isMissed = false;
   const look = (file: number): void => narrow(file, path, log);
   const all = (): readonly Buffer[] => {
     const text = readIfThere(path, { look });
-    seen = text === undefined ? [] : keysIn(text, path);
+    if (text !== undefined) seen = keysIn(text, path);
+    else if (seen.length > 0 && !isMissed)
+      log?.({ level: "error", event: "master-key-missing", fields: { path, advice: ADVICE } });
+    isMissed = text === undefined;
     return seen;
   };
   return {
     place: path,
     path,
     all,
-    current: () => all()[0] ?? makeKeyFile(path),
+    current(isFirst) {
+      const [key] = all();
+      if (key !== undefined) return key;
+      if (isFirst) return makeKeyFile(path);
+      throw new Error(`the master key ${path} is missing, and logins are sealed with it. ${LOST}`);
+    },
     find: (wanted) => seen.find(wanted) ?? all().find(wanted),
   };
 }

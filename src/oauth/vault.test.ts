@@ -22,6 +22,7 @@ import { rotateKey } from "./vault-rotate.ts";
 import { openVault, type Vault } from "./vault.ts";
 
 const TEXT = '{"tokens":{"access":"secret"}}';
+const PLACE = { account: "a", version: 1 };
 const [ONE, TWO] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
 
 let dataDir: string;
@@ -39,7 +40,7 @@ function open(env: Record<string, string> = {}, log?: (line: LogLine) => void): 
 }
 
 function sealed(vault: Vault, account: string, version: number, text = TEXT): SealedLogin {
-  return { account, version, sealed: vault.seal(account, version, text) };
+  return { account, version, sealed: vault.seal({ account, version }, text, true) };
 }
 
 describe("a sealed login", () => {
@@ -90,6 +91,26 @@ describe("the master key", () => {
     expect(existsSync(keyFile())).toBe(false);
   });
 
+  test("that vanishes is used from memory, and that is said once; no other one is made", () => {
+    const lines: LogLine[] = [];
+    const vault = open({}, (line) => void lines.push(line));
+    const login = sealed(vault, "a", 1);
+    expect(vault.open(login)).toBe(TEXT);
+    renameSync(keyFile(), join(dataDir, "elsewhere"));
+    const next = [2, 3].map((version) => sealed(vault, "a", version));
+    expect([existsSync(keyFile()), vault.open(login)]).toEqual([false, TEXT]);
+    expect(lines).toMatchObject([
+      { level: "error", event: "master-key-missing", fields: { path: keyFile() } },
+    ]);
+    renameSync(join(dataDir, "elsewhere"), keyFile());
+    expect(next.map((each) => open().open(each))).toEqual([TEXT, TEXT]);
+  });
+
+  test("that is missing is not made anew where logins are sealed already, and the words say what to do", () => {
+    expect(() => open().seal(PLACE, TEXT, false)).toThrow(/is missing.*backup.*sign every account in anew/);
+    expect(existsSync(keyFile())).toBe(false);
+  });
+
   test("that others could read is closed to them, and said", () => {
     const login = sealed(open(), "a", 1);
     chmodSync(keyFile(), 0o644);
@@ -108,7 +129,7 @@ describe("the master key", () => {
     ];
     for (const [, make, words] of bad) {
       make();
-      expect(() => open().seal("a", 1, TEXT)).toThrow(words);
+      expect(() => open().seal(PLACE, TEXT, true)).toThrow(words);
       rmSync(keyFile(), { recursive: true });
     }
   });
@@ -125,7 +146,7 @@ describe("the master key", () => {
     expect(() => open(env).open(byEnv)).toThrow("another master key");
     expect(existsSync(keyFile())).toBe(false);
     const bad = "not a key, but secret";
-    expect(() => open({ SUB2API_MASTER_KEY: bad }).seal("a", 1, TEXT)).toThrow(
+    expect(() => open({ SUB2API_MASTER_KEY: bad }).seal(PLACE, TEXT, true)).toThrow(
       /^SUB2API_MASTER_KEY holds no/,
     );
   });

@@ -4,9 +4,14 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:
 import type { SealedLogin } from "../core/login.ts";
 import { openKeyRing, type VaultOptions } from "./vault-keys.ts";
 
+type Place = Pick<SealedLogin, "account" | "version">;
+
 export interface Vault {
-  /** @throws with words for the operator, when there is no key and none can be made */
-  seal(account: string, version: number, text: string): string;
+  /**
+   * @param isFirst nothing else is sealed yet: only then a key may be made
+   * @throws with words for the operator, when there is no key and none can be made
+   */
+  seal(place: Place, text: string, isFirst: boolean): string;
   /** @throws when it was not sealed by a known key for this account and version */
   open(login: SealedLogin): string;
 }
@@ -17,11 +22,11 @@ const CIPHER = "aes-256-gcm";
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** The key is looked up when it is needed, and made when something is first sealed. */
+/** The key is looked up when it is needed, and made when the first login of all is sealed. */
 export function openVault(options: VaultOptions): Vault {
   const ring = openKeyRing(options);
   return {
-    seal: (account, version, text) => sealWith(ring.current(), { account, version }, text),
+    seal: (place, text, isFirst) => sealWith(ring.current(isFirst), place, text),
     open(login) {
       const id = keyIdOf(login);
       if (id === undefined) throw new Error("it is damaged: it has not the form of a sealed login");
@@ -50,8 +55,6 @@ function hashOf(key: Buffer): string {
 export function keyIdOf({ sealed }: SealedLogin): string | undefined {
   return FORM.exec(sealed)?.[1];
 }
-
-type Place = Pick<SealedLogin, "account" | "version">;
 
 export function sealWith(key: Buffer, place: Place, text: string): string {
   const nonce = randomBytes(NONCE_BYTES);
