@@ -120,7 +120,8 @@ function fits({ name, login: { site } }: Chosen, accounts: readonly Account[], p
         : `The account "${shown}" has a fixed oauth_token; take that out of the config first.`,
     );
   if (site === undefined) return;
-  const sameClient = account.clientId === undefined ? site.usual : account.clientId === site.clientId;
+  const sameClient =
+    account.clientId === undefined ? site.usual.clientId : account.clientId === site.clientId;
   if (sameClient && account.oauthIssuer.replace(/\/+$/, "") === site.issuer) return;
   throw new ImportError(
     `The login in ${path} is of client ${printable(site.clientId)} at ${printable(site.issuer)}, and the account ` +
@@ -131,10 +132,10 @@ function fits({ name, login: { site } }: Chosen, accounts: readonly Account[], p
 function extend(text: string, { name, login: { site } }: Chosen, path: string, loaded: Loaded): string {
   // A name is what it says; it must not be read as a reference.
   const plain = name.replaceAll("${", () => "$${");
-  const client =
-    site === undefined || site.usual ? {} : { client_id: site.clientId, oauth_issuer: site.issuer };
+  const client = site === undefined || site.usual.clientId ? {} : { client_id: site.clientId };
+  const issuer = site === undefined || site.usual.issuer ? {} : { oauth_issuer: site.issuer };
   try {
-    return addAccount(text, { name: plain, platform: "openai", type: "oauth", ...client });
+    return addAccount(text, { name: plain, platform: "openai", type: "oauth", ...client, ...issuer });
   } catch (error) {
     if (!(error instanceof ConfigEditError)) throw error;
     if (!loaded.ok) throw broken(path, loaded);

@@ -18,8 +18,8 @@ export interface FoundLogin {
     | {
         readonly issuer: string;
         readonly clientId: string;
-        /** Whether both are what an account has when its config names neither. */
-        readonly usual: boolean;
+        /** Whether each is what an account has when its config does not name it. */
+        readonly usual: { readonly issuer: boolean; readonly clientId: boolean };
       }
     | undefined;
 }

@@ -61,20 +61,34 @@ describe("Codex's login", () => {
   });
 
   test("of another client brings that client into the config", async () => {
-    const site = { issuer: "https://issuer.example", clientId: "app_other", usual: false };
+    const site = {
+      issuer: "https://issuer.example",
+      clientId: "app_other",
+      usual: { issuer: false, clientId: false },
+    };
     const { run, text } = await world(KEY, { files: [codex({ site })] });
     expect(await run("--adopt")).toBe(0);
     expect(await text()).toContain('"client_id": "app_other", "oauth_issuer": "https://issuer.example" }');
   });
 
   test("of another client than the account's is not given to that account", async () => {
-    const other = { issuer: "https://auth.openai.com", clientId: "app_other", usual: false };
+    const other = {
+      issuer: "https://auth.openai.com",
+      clientId: "app_other",
+      usual: { issuer: true, clientId: false },
+    };
+    const elsewhere = { ...SITE, issuer: "https://issuer.example", usual: { issuer: false, clientId: true } };
     const set = '    { "name": "codex", "platform": "openai", "client_id": "app_other" },\n';
+    const there =
+      '    { "name": "codex", "platform": "openai", "type": "oauth", "oauth_issuer": "https://issuer.example/" },\n';
     const cases = [
       [CODEX, other, 1],
       [set, other, 0],
       [set, { ...other, issuer: "https://issuer.example" }, 1],
       [set, SITE, 1],
+      [there, elsewhere, 0],
+      [there, SITE, 1],
+      [CODEX, elsewhere, 1],
     ] as const;
     for (const [accounts, site, code] of cases) {
       const { io, run, kept } = await world(accounts, { files: [codex({ site })] });

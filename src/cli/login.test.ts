@@ -191,6 +191,18 @@ test("unknown accounts, accounts without a login, bad configs and wrong usage ex
   expect(io.err()).toBe("it is broken\n");
 });
 
+test("logins that cannot be opened are told in a line, for people and for programs, and exit 1", async () => {
+  const open = (): Promise<LoginDesk> => Promise.reject(new Error("the database is damaged\u001b[2J"));
+  const people = await made(SIGNED_IN, undefined, { open });
+  expect(await people.run(["mine"])).toBe(1);
+  expect(people.io.err()).toBe(
+    "mine was not signed in: the logins cannot be opened: the database is damaged\ufffd[2J.\n",
+  );
+  const program = await made(SIGNED_IN, undefined, { open });
+  expect(await program.run(["mine", "--json"])).toBe(1);
+  expect(JSON.parse(program.io.out())).toMatchObject({ account: "mine", signed_in: false });
+});
+
 test("the config is looked for where the command runs; --help exits 0", async () => {
   const seen: string[] = [];
   const open = async (path: string, env: Io["env"]): Promise<{ problems: string }> => {

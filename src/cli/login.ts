@@ -6,6 +6,7 @@ import { EXIT, type Io, programName } from "./io.ts";
 import { openInBrowser } from "./open-url.ts";
 import { openQuestions, type Questions } from "./questions.ts";
 import { runCommand } from "./run-command.ts";
+import { printable, wordsOf } from "./who.ts";
 
 const HELP = `Usage: sub2api_simple login NAME [--device | --paste] [-config FILE]
 
@@ -75,7 +76,10 @@ export interface LoginDesk {
   close(): Promise<void>;
 }
 
-/** Opens the logins that a config means; what is wrong with it, in words, when it cannot be used. */
+/**
+ * Opens the logins that a config means; what is wrong with it, in words, when it cannot be used.
+ * @throws with words for the operator, when the logins cannot be opened
+ */
 export type OpenDesk = (
   configPath: string,
   env: Io["env"],
@@ -107,18 +111,28 @@ export function createLoginCommand(tools: LoginTools): (args: string[], io: Io) 
           throw new UsageError("--device and --paste exclude each other");
         const mode = values.device === true ? "device" : values.paste === true ? "paste" : "browser";
         const browse = values["no-browser"] === true ? undefined : (tools.browse ?? browserOf(io));
-        const desk = await tools.open(resolve(io.cwd, configPath), io.env);
-        if ("problems" in desk) {
-          io.stderr.write(desk.problems);
-          return EXIT.usage;
-        }
-        try {
-          return await login(desk, { name, mode, browse, json: values.json === true }, io);
-        } finally {
-          await desk.close();
-        }
+        const way = { name, mode, browse, json: values.json === true } as const;
+        return openAndLogin(tools, resolve(io.cwd, configPath), way, io);
       },
     );
+}
+
+async function openAndLogin({ open }: LoginTools, configPath: string, way: Way, io: Io): Promise<number> {
+  let desk: Awaited<ReturnType<OpenDesk>>;
+  try {
+    desk = await open(configPath, io.env);
+  } catch (error) {
+    return report({ kind: "failed", reason: "the logins cannot be opened", detail: wordsOf(error) }, way, io);
+  }
+  if ("problems" in desk) {
+    io.stderr.write(desk.problems);
+    return EXIT.usage;
+  }
+  try {
+    return await login(desk, way, io);
+  } finally {
+    await desk.close();
+  }
 }
 
 /** A program in a pipe opens no windows. */
@@ -219,11 +233,6 @@ function describe({ email, accountId, plan }: Who): string {
   return known.length === 0 ? "somebody unknown" : printable(known.join(", "));
 }
 
-/** The issuer's words on a terminal: nothing in them may steer it. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, "\ufffd");
-}
-
 function report(end: End, { name, json }: Way, io: Io): number {
   const done = end.kind === "signed-in";
   if (json) {
@@ -247,5 +256,8 @@ function whyNot(end: Exclude<End, { kind: "signed-in" }>): string {
 }
 
 function advice(end: End, { env }: Io): string {
-  return end.kind === "kept" ? "" : `Other ways: ${programName(env)} login --help\n`;
+  // Where nothing can be kept, no other way helps.
+  return end.kind === "kept" || (end.kind === "failed" && end.detail !== undefined)
+    ? ""
+    : `Other ways: ${programName(env)} login --help\n`;
 }

@@ -10,7 +10,11 @@ import type { Io } from "./io.ts";
 import { type TestIo, testIo } from "./test-io.ts";
 import type { Who } from "./who.ts";
 
-export const SITE = { issuer: "https://auth.openai.com", clientId: "app_usual", usual: true };
+export const SITE = {
+  issuer: "https://auth.openai.com",
+  clientId: "app_usual",
+  usual: { issuer: true, clientId: true },
+};
 export const ANN: Who = { email: "ann@example.com", accountId: "w1", userId: "u1", plan: "plus" };
 export const BOB: Who = { email: "bob@example.com", accountId: "w2", userId: "u2", plan: undefined };
 const NOBODY: Who = { email: undefined, accountId: undefined, userId: undefined, plan: undefined };

@@ -175,7 +175,9 @@ describe("a file is told apart by its shape:", () => {
     const { tokens, identity } = WHOLE;
     expect(await readLoginFile(await file(OLD))).toEqual({
       kind: "codex",
-      logins: new Map([["codex", { tokens, identity, site: { issuer, clientId, usual: true } }]]),
+      logins: new Map([
+        ["codex", { tokens, identity, site: { issuer, clientId, usual: { issuer: true, clientId: true } } }],
+      ]),
     });
     expect((await readLoginFile(await file({ tokens: OLD.tokens }))).kind).toBe("codex");
   });
@@ -186,7 +188,7 @@ describe("a file is told apart by its shape:", () => {
     expect((await readLoginFile(path)).logins.get("codex")?.site).toEqual({
       ...USUAL,
       clientId: "app_other",
-      usual: false,
+      usual: { issuer: true, clientId: false },
     });
   });
 

@@ -13,8 +13,8 @@ export interface FoundLogin extends StateLogin {
 export interface LoginSite {
   readonly issuer: string;
   readonly clientId: string;
-  /** Whether both are what an account has when its configuration names neither. */
-  readonly usual: boolean;
+  /** Whether each is what an account has when its configuration does not name it. */
+  readonly usual: { readonly issuer: boolean; readonly clientId: boolean };
 }
 
 /** By account name; Codex's has none, and is called so. */
@@ -35,9 +35,6 @@ export async function readLoginFile(path: string): Promise<LoginFile> {
 }
 
 function found({ tokens, identity, issuer, clientId }: CodexLogin): FoundLogin {
-  return {
-    tokens,
-    identity,
-    site: { issuer, clientId, usual: issuer === CODEX_ISSUER && clientId === CODEX_CLIENT },
-  };
+  const usual = { issuer: issuer === CODEX_ISSUER, clientId: clientId === CODEX_CLIENT };
+  return { tokens, identity, site: { issuer, clientId, usual } };
 }

@@ -63,7 +63,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 function refusal(path: string, trouble: string): string {
   return (
     `the database ${path} ${trouble}. It was left as it is. Put a backup in its place, ` +
-    `or start once with --recover, which moves it aside and begins with an empty one`
+    `or start the gateway once with --recover, which moves it aside and begins with an empty one`
   );
 }
 
