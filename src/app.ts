@@ -134,7 +134,12 @@ interface Running {
 
 function endOf({ current, clock, gateway, server, logins, keepers }: Running): Pick<App, "drain" | "close"> {
   const ended = (waiting: Clock, withinMs: number): Promise<void> =>
-    settled(waiting, () => gateway.live.size === 0 && server.pending() === 0, withinMs);
+    settled(
+      waiting,
+      // A browser that comes back with a code cannot come twice.
+      () => gateway.live.size === 0 && server.pending() === 0 && logins.flows.pending() === 0,
+      withinMs,
+    );
   const close = async (): Promise<void> => {
     current.draining = true;
     server.leave();

@@ -4,6 +4,8 @@ import { networkInterfaces } from "node:os";
 
 export interface CallbackListener {
   readonly port: number;
+  /** Answers that have not left in full, also after `stop`. */
+  pending(): number;
   /** Takes no more connections; answers under way are finished. */
   stop(): void;
 }
@@ -41,6 +43,7 @@ export function listenForCallback(port: number, handle: CallbackHandle): Callbac
   }
   return {
     port: chosen,
+    pending: () => first.pendingRequests + (second?.pendingRequests ?? 0),
     stop() {
       void first.stop(false);
       void second?.stop(false);

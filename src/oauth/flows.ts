@@ -32,6 +32,8 @@ export interface Flows {
   answer(parameters: URLSearchParams): Promise<Answered>;
   readonly full: boolean;
   readonly callbackPort: number;
+  /** Answers to browsers at the callback listener that have not left in full: their codes are being exchanged. */
+  pending(): number;
   /** Ends every flow and the listener. */
   close(): void;
 }
@@ -58,6 +60,8 @@ class OpenFlows implements Flows {
   readonly #open = new Set<OpenFlow>();
   readonly #used = new Set<string>();
   #listener: CallbackListener | undefined;
+  /** Listeners that finish their last answers. */
+  #stopped: readonly CallbackListener[] = [];
   #closed = false;
 
   constructor(options: FlowOptions) {
@@ -103,6 +107,12 @@ class OpenFlows implements Flows {
     return { flow, step: { kind: "stray", why: this.#used.has(createKey(state).hash) ? "used" : "unknown" } };
   }
 
+  pending(): number {
+    this.#stopped = this.#stopped.filter((each) => each.pending() > 0);
+    const all = this.#listener === undefined ? this.#stopped : [...this.#stopped, this.#listener];
+    return all.reduce((sum, each) => sum + each.pending(), 0);
+  }
+
   close(): void {
     this.#closed = true;
     for (const flow of [...this.#open]) flow.cancel();
@@ -117,7 +127,9 @@ class OpenFlows implements Flows {
   #forget(flow: OpenFlow): void {
     this.#open.delete(flow);
     if ([...this.#open].some((each) => each.mode === "browser")) return;
-    this.#listener?.stop();
+    if (this.#listener === undefined) return;
+    this.#listener.stop();
+    this.#stopped = [...this.#stopped, this.#listener];
     this.#listener = undefined;
   }
 }

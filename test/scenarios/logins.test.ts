@@ -125,6 +125,23 @@ test("whoever signs in at that address is served at once", async () => {
   expectAnswer(await world.ask());
 });
 
+test("a gateway that is told to stop waits for a browser whose code it exchanges", async () => {
+  await using issuer = await startIssuer();
+  const account = { name: "new", platform: "openai", type: "oauth", oauth_issuer: issuer.url };
+  await using gateway = await startGateway(gatewayConfig([account]), { secrets: () => issuer.secrets() });
+  issuer.script(SCRIPTS.held);
+  const back = fetch(gateway.loginUrl("new") ?? "", { redirect: "follow" });
+  await until(() => issuer.waiting === 1);
+  const drained = gateway.drain();
+  // Long enough to end what does not wait.
+  await Promise.race([drained, Bun.sleep(200)]);
+  issuer.release();
+  const page = await back;
+  expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("is signed in")]);
+  await drained;
+  expect(gateway.lines.map(({ event }) => event)).toContain("login-kept");
+});
+
 test("a fixed token is used as it is, never renewed, and names its own workspace", async () => {
   await using issuer = await startIssuer();
   await using backend = await startChatgpt(issuer);
