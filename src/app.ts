@@ -63,8 +63,10 @@ export interface App {
   readonly pool: { snapshot(): readonly AccountStatus[] };
   /** Where somebody signs this account in, if the gateway keeps a login for it. Holds a one-time ticket if need be. */
   loginUrl(account: string): string | undefined;
-  /** Takes a new configuration into use; what is under way goes on. */
-  reload(config: Config): void;
+  /** Whether the account's login is a refresh token that has not been redeemed yet. */
+  isUntried(account: string): boolean;
+  /** Takes a new configuration into use at once; what is under way goes on. Resolves when its logins are read. */
+  reload(config: Config): Promise<void>;
   /** Refuses new requests and waits for those under way, then ends the rest. */
   drain(): Promise<void>;
   /** Ends everything now. */
@@ -104,12 +106,15 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
     pool: { snapshot: () => pool.status() },
     loginUrl: (account) => door.urlFor(account, server.port),
-    reload(next) {
+    isUntried: (account) => logins.custody.isUntried(account),
+    async reload(next) {
       current.take(next);
       pool.reload(current.accounts, poolSettingsOf(next));
-      logins.reload().catch((error: unknown) => {
+      try {
+        await logins.reload();
+      } catch (error) {
         log({ level: "error", event: "logins-not-reloaded", fields: { error: String(error) } });
-      });
+      }
     },
     ...endOf({ current, clock, gateway, server, logins, keepers: [pool, records] }),
   };
@@ -226,6 +231,7 @@ async function loginsFor(
     onRenewed: (account) => current.onRenewed(account),
     secrets,
     tokenState: options.tokenState,
+    recover: options.recover ?? false,
     callbackPort: options.callbackPort,
   });
   current.standing = (name) => logins.custody.standing(name);

@@ -41,6 +41,8 @@ export interface LoginsOptions {
   readonly secrets: Set<string>;
   /** The `token_state.json` of an older program: of what it holds, accounts without a login take theirs. */
   readonly tokenState?: string | undefined;
+  /** The database may have been moved aside, and with it what the configuration's tokens have become. */
+  readonly recover?: boolean;
   /** False for a command beside the gateway: it begins no renewal of its own. */
   readonly renews?: boolean;
   /** For tests: any port. */
@@ -80,6 +82,7 @@ export async function openLogins(options: LoginsOptions): Promise<OpenLogins> {
   });
   const known = await store.versions();
   const { tokenState } = options;
+  if (options.recover === true) warnOfUsed(config(), known, log);
   await custody.load(loginAccountsOf(config()), async () => {
     if (tokenState !== undefined) await takeIn(tokenState, { config, custody, known, log });
   });
@@ -127,6 +130,15 @@ async function takeIn(path: string, { config, custody, known, log }: TakingIn): 
   } catch (error) {
     if (error instanceof LoginFileError && error.problem === "missing") return;
     log({ level: "error", event: "token-state-not-taken-in", fields: { error: String(error) } });
+  }
+}
+
+function warnOfUsed(config: Config, known: ReadonlyMap<string, number>, log: Log): void {
+  for (const { name, seed } of loginAccountsOf(config)) {
+    if (seed === undefined || known.has(name)) continue;
+    const reason =
+      "its login is not in the database, so the refresh_token of the config is tried: it may have been used up long since; then sign in anew";
+    log({ level: "warn", event: "login-from-config", fields: { account: name, reason } });
   }
 }
 

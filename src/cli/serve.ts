@@ -61,17 +61,28 @@ async function serve(path: string, io: Io, recover: boolean): Promise<number> {
 function greet(io: Io, app: App, config: Config): void {
   const rows = app.pool.snapshot().map(({ account, state }) => {
     const { name, platform, type, priority, concurrency } = account;
-    return `  ${name.padEnd(20)} ${platform.padEnd(9)} ${type.padEnd(7)} priority ${priority}, ${concurrency} slots, ${state}`;
-  });
-  const needy = app.pool.snapshot().filter(({ state }) => state === "needs_login");
-  const logins = needy.flatMap(({ account: { name } }) => {
-    const url = app.loginUrl(name);
-    return url === undefined ? [] : [`  ${name.padEnd(20)} ${url}`];
+    const shown = state === "ready" && app.isUntried(name) ? "untried" : state;
+    return `  ${name.padEnd(20)} ${platform.padEnd(9)} ${type.padEnd(7)} priority ${priority}, ${concurrency} slots, ${shown}`;
   });
   const keys = config.authTokens.length + config.clientKeys.length;
   io.stdout.write(
     `sub2api_simple listens on ${app.url}\n${rows.join("\n")}\n${keys} client key(s), data in ${config.dataDir}\n`,
   );
+  tellNeedy(io, app, []);
+}
+
+/** Which accounts have to sign in. */
+function needyOf(app: App): readonly string[] {
+  const needy = app.pool.snapshot().filter(({ state }) => state === "needs_login");
+  return needy.map(({ account: { name } }) => name);
+}
+
+/** Says where to sign in those accounts that have to, but for these. */
+function tellNeedy(io: Io, app: App, told: readonly string[]): void {
+  const logins = needyOf(app).flatMap((name) => {
+    const url = told.includes(name) ? undefined : app.loginUrl(name);
+    return url === undefined ? [] : [`  ${name.padEnd(20)} ${url}`];
+  });
   if (logins.length === 0) return;
   const elsewhere = `${programName(io.env)} login NAME --device`;
   io.stdout.write(`To sign in, open in a browser (or elsewhere: ${elsewhere}):\n${logins.join("\n")}\n`);
@@ -83,7 +94,8 @@ function follow(path: string, current: Config, app: App, io: Io): ConfigWatch {
     current,
     env: io.env,
     onConfig(config) {
-      app.reload(config);
+      const told = needyOf(app);
+      void app.reload(config).then(() => tellNeedy(io, app, told));
       app.log({
         level: "info",
         event: "config-reloaded",

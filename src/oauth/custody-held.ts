@@ -64,6 +64,8 @@ export class Held {
   isGivenUp = false;
   /** Its standing as it was last told. */
   told: string | undefined;
+  /** The configured issuer and client that are not the login's, as last warned of. */
+  warnedOf: string | undefined;
   /** The end of the login under way, when the provider has refused it. */
   ending: Promise<unknown> | undefined;
   cancelTimer: () => void = () => {};

@@ -129,6 +129,18 @@ describe("an account", () => {
     expect(custody.standing("a").state).toBe("needs_login");
   });
 
+  test("whose configuration names another issuer or client goes on where its login was made, and that is said once", async () => {
+    await using world = await createWorld();
+    const custody = await world.open(world.account("a"));
+    await custody.signIn("a", loginOf(world, world.issuer.seed(), 0));
+    await custody.load([world.account("a", { issuer: `${world.issuer.url}/` })]);
+    expect(world.events("login-of-other-issuer")).toEqual([]);
+    for (const change of [{ clientId: "other" }, { clientId: "other" }, { issuer: "https://other.example" }])
+      await custody.load([world.account("a", change)]);
+    expect(world.events("login-of-other-issuer")).toHaveLength(2);
+    expect(world.issuer.isAccess(secretOf(await world.result(custody.access({ name: "a" }))))).toBe(true);
+  });
+
   test("whose login was sealed with another key says so, and nothing is written over it", async () => {
     await using world = await createWorld();
     const custody = await world.open(world.account("a"));

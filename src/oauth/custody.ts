@@ -21,6 +21,8 @@ export interface Custody extends Logins {
    */
   load(accounts: readonly LoginAccount[], first?: () => Promise<void>): Promise<void>;
   standing(name: string): LoginStanding;
+  /** Whether it has nothing but a refresh token yet: nobody knows whether that is good. */
+  isUntried(name: string): boolean;
   /** Resolves when it is kept durably. @throws when it could not be saved; then everything is as it was */
   signIn(account: string, login: SignedIn): Promise<void>;
   /** Waits for a renewal under way and saves what could not be saved (bounded). */
@@ -132,7 +134,22 @@ class Keeper implements Custody {
     else if (version !== held.version || document === undefined || held.problem !== undefined)
       await this.#read(held);
     else held.adopt({ kind: "login", version, document });
+    this.#compareSite(held);
     if (document === undefined && held.document?.follow !== undefined) void this.#lookAtFile(held);
+  }
+
+  /** A login belongs to the issuer and the client that it was made with, whatever the configuration says by now. */
+  #compareSite(held: Held): void {
+    const { document, account, warnedOf } = held;
+    if (document === undefined || document.follow !== undefined) return;
+    const wanted = JSON.stringify([withoutSlash(account.issuer), account.clientId]);
+    const isOther = wanted !== JSON.stringify([withoutSlash(document.issuer), document.clientId]);
+    held.warnedOf = isOther ? wanted : undefined;
+    if (!isOther || warnedOf === wanted) return;
+    const reason =
+      "it is renewed where it was made; sign in anew to use the oauth_issuer and client_id of the config";
+    const fields = { account: held.name, issuer: document.issuer, reason };
+    this.#options.log({ level: "warn", event: "login-of-other-issuer", fields });
   }
 
   async #read(held: Held): Promise<void> {
@@ -146,6 +163,10 @@ class Keeper implements Custody {
   standing(name: string): LoginStanding {
     const held = this.#accounts.get(name);
     return held?.standing ?? { state: "needs_login", reason: "has never signed in" };
+  }
+
+  isUntried(name: string): boolean {
+    return this.#accounts.get(name)?.document?.tokens.access === "";
   }
 
   access({ name }: Pick<Account, "name">): Access | Promise<Access | "later" | "lost"> {
@@ -279,4 +300,8 @@ class Keeper implements Custody {
       log({ level: "error", event: "login-not-saved", fields: { account: held.name } });
     }
   }
+}
+
+function withoutSlash(address: string): string {
+  return address.replace(/\/+$/, "");
 }

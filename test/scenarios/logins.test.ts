@@ -142,6 +142,26 @@ test("a gateway that is told to stop waits for a browser whose code it exchanges
   expect(gateway.lines.map(({ event }) => event)).toContain("login-kept");
 });
 
+test("the start and a reload say honestly how logins stand, and where to sign in", async () => {
+  await using issuer = await startIssuer();
+  issuer.always(SCRIPTS.held);
+  const member = { platform: "openai", type: "oauth", oauth_issuer: issuer.url };
+  const seeded = { ...member, name: "seeded", refresh_token: issuer.seed().refresh };
+  const config = gatewayConfig([seeded]);
+  await using gateway = await spawnGateway(config, { args: ["--recover"] });
+  await until(() => gateway.output().includes("listens on"));
+  expect(gateway.output()).toMatch(/ {2}seeded .* untried\n/);
+  // The database may be a new one, and the token one that was used up while there was another.
+  expect(gateway.output()).toContain('"event":"login-from-config"');
+  expect(gateway.output()).not.toContain("To sign in");
+  const { listen_addr } = JSON.parse(await readFile(gateway.file.path, "utf8"));
+  await gateway.file.write({ ...gatewayConfig([seeded, { ...member, name: "late" }]), listen_addr });
+  gateway.signal("SIGHUP");
+  await until(() => gateway.output().includes("/auth/login?account=late"));
+  expect(gateway.output()).not.toContain("/auth/login?account=seeded");
+  issuer.release();
+});
+
 test("a fixed token is used as it is, never renewed, and names its own workspace", async () => {
   await using issuer = await startIssuer();
   await using backend = await startChatgpt(issuer);

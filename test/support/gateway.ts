@@ -102,7 +102,7 @@ export async function startGateway(config: JsonObject, options: GatewayOptions =
     active,
     async reload(next) {
       await file.write(next);
-      app.reload(await load(file));
+      void app.reload(await load(file));
     },
     drain: () => app.drain(),
     loginUrl: (name) => app.loginUrl(name),
