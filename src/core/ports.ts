@@ -189,6 +189,11 @@ export interface Provider {
    * undefined for every other frame.
    */
   aside?(frame: SseFrame, nowMs: number): readonly LimitWindow[] | undefined;
+  /**
+   * A fresh machine that mends one stream of this service for a client of the same protocol: it hands on each frame as
+   * it is, or another in its place. Undefined where nothing is to be mended.
+   */
+  mend?(ask: Ask): ((frame: SseFrame) => SseFrame) | undefined;
 }
 
 /** A request before its provider has put it into the form its service wants. */

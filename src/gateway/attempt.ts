@@ -113,6 +113,7 @@ async function send(attempt: Attempt): Promise<Outcome> {
   if (exchange.signal.aborted) upstream.cancel();
   const request = provider.prepare(candidate, { ask, access, body });
   exchange.dropped = [...fitted.dropped, ...(request.dropped ?? [])];
+  exchange.isRewritten = request.body !== body;
   const head = await upstream.open(request);
   deps.pool.observe(candidate.account, provider.limits(head.headers, deps.clock.wall()));
   if (head.status < 200 || head.status > 299) return refusal(attempt, head);

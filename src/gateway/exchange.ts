@@ -44,6 +44,8 @@ export class Exchange {
   usage: Usage | undefined;
   /** Fields of the request that this try had to leave out, all of them mere hints. */
   dropped: readonly string[] = [];
+  /** Whether the request or its answer is changed by the provider, within one protocol. */
+  isRewritten = false;
   /** The error event that fits the stream under way. */
   errorEvent: ((failure: Failure) => string) | undefined;
   /** Content has gone to the client: from here nobody takes over. */

@@ -13,9 +13,13 @@ const CR = 0x0d;
 /** Takes what is not for clients out of a stream; true when it has. */
 export type Aside = (frame: SseFrame) => boolean;
 
+/** Puts another frame in a frame's place, or hands it on. */
+export type Mend = (frame: SseFrame) => SseFrame;
+
 export class Frames {
   readonly #upstream: Upstream;
   readonly #aside: Aside | undefined;
+  readonly #mend: Mend | undefined;
   readonly #reader = new SseReader();
   /** Bytes read so far. */
   size = 0;
@@ -23,9 +27,10 @@ export class Frames {
   /** The LF of a CRLF has left before it came. */
   #lfAhead = false;
 
-  constructor(upstream: Upstream, aside: Aside | undefined) {
+  constructor(upstream: Upstream, aside: Aside | undefined, mend: Mend | undefined) {
     this.#upstream = upstream;
     this.#aside = aside;
+    this.#mend = mend;
   }
 
   /** The next batch without taking it: what a later `next` will return. */
@@ -45,7 +50,7 @@ export class Frames {
       const chunk = await this.#upstream.read();
       if (chunk === undefined) {
         const last = this.#reader.end();
-        return last?.data === undefined ? undefined : [closed(last)];
+        return last?.data === undefined ? undefined : this.#mended([closed(last)]);
       }
       this.size += chunk.length;
       let frames: readonly SseFrame[] = this.#reader.push(this.#withoutLf(chunk));
@@ -54,10 +59,14 @@ export class Frames {
       // Comments and half events are no sign of life.
       if (frames.some((frame) => frame.isEvent)) this.#upstream.touch();
       frames = this.#withLf(frames);
-      if (this.#aside === undefined) return frames;
-      const theirs = frames.filter((frame) => this.#aside?.(frame) !== true);
-      if (theirs.length > 0) return theirs;
+      if (this.#aside !== undefined) frames = frames.filter((frame) => this.#aside?.(frame) !== true);
+      if (frames.length > 0) return this.#mended(frames);
     }
+  }
+
+  #mended(frames: readonly SseFrame[]): readonly SseFrame[] {
+    const mend = this.#mend;
+    return mend === undefined ? frames : frames.map((frame) => mend(frame));
   }
 
   /** A blank line of CRLF that was parted between the two: behind a last event its LF would not be waited for. */

@@ -21,8 +21,13 @@ const decoder = new TextDecoder();
 export async function relay(attempt: Attempt, head: Head, conversion: Conversion): Promise<Outcome> {
   const streams = (head.headers.get("content-type") ?? "").includes("text/event-stream");
   if (!streams) return relayWhole(attempt, head, conversion);
-  const frames = new Frames(attempt.upstream, asideOf(attempt));
-  return attempt.ask.stream
+  const { ask, upstream, upstreamCodec, exchange, provider } = attempt;
+  // Where the answer is put together or translated, that does it.
+  const isPassed = ask.stream && upstreamCodec === exchange.codec;
+  const mend = isPassed ? provider.mend?.(ask) : undefined;
+  if (mend !== undefined) exchange.isRewritten = true;
+  const frames = new Frames(upstream, asideOf(attempt), mend);
+  return ask.stream
     ? relayStream(attempt, head, frames, conversion)
     : relayFolded(attempt, head, frames, conversion);
 }
@@ -42,7 +47,8 @@ function asideOf({ provider, deps, lease }: Attempt): Aside | undefined {
 function headersFor({ exchange, upstreamCodec }: Attempt, head: Head): Headers {
   const headers = answerHeaders(head.headers);
   const dropped = exchange.dropped.map((name) => name.replace(/[^\x21-\x2b\x2d-\x7e]/g, "?")).join(",");
-  const whole = upstreamCodec === exchange.codec ? "passthrough" : "lossless";
+  const isAsItWas = upstreamCodec === exchange.codec && !exchange.isRewritten;
+  const whole = isAsItWas ? "passthrough" : "lossless";
   headers.set("x-sub2api-fidelity", dropped === "" ? whole : `lossy; dropped=${dropped}`);
   return headers;
 }

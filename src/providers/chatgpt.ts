@@ -15,6 +15,7 @@ import { readError } from "../core/wire-error.ts";
 import { forBackend } from "./chatgpt/body.ts";
 import { chatName } from "./chatgpt/fields.ts";
 import { bindsModel, eventWindows, headerWindows, usedUpMs } from "./chatgpt/limits.ts";
+import { fillEnd } from "./chatgpt/output.ts";
 import {
   baseFor,
   bodyResetMs,
@@ -99,6 +100,9 @@ export const chatgpt: Provider = {
     if (type === undefined || !type.startsWith("codex.")) return undefined;
     return type === "codex.rate_limits" ? eventWindows(parseObject(frame.data ?? "") ?? {}, nowMs) : [];
   },
+
+  // Codex reads the items as they come.
+  mend: (ask) => (isCodex(ask) ? undefined : fillEnd()),
 };
 
 /** Made for this service by its own client: as it is. */

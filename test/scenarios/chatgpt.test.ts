@@ -146,6 +146,7 @@ describe("a client", () => {
     ["responses", { previous_response_id: "resp_1" }, "previous_response_id"],
     ["responses", { background: true }, "background"],
     ["responses", { top_logprobs: 2 }, "top_logprobs"],
+    ["responses", { input: [{ type: "item_reference", id: "msg_1" }] }, "input"],
   ])("of %s that asks for %j is refused at once", async (protocol, extra, param) => {
     await using world = await startWorld();
     const reply = await askFor(world, protocol, { stream: false, extra });
@@ -153,6 +154,32 @@ describe("a client", () => {
     expect(pick(reply.json(), "error", "code")).toBe("gateway_unsupported_field");
     expect(world.backend.requests).toEqual([]);
     expect(world.gateway.snapshot()[0]?.state).toBe("ready");
+    await expectSettled(world.gateway, [reply]);
+  });
+
+  test("that was changed for the backend is not called passed through", async () => {
+    await using world = await startWorld();
+    const replies: Reply[] = [];
+    for (const stream of [true, false]) replies.push(await askFor(world, "responses", { stream }));
+    for (const reply of replies)
+      expect([reply.status, reply.header("x-sub2api-fidelity")]).toEqual([200, "lossless"]);
+    await expectSettled(world.gateway, replies);
+  });
+
+  test("ends with the items the stream has told, although the backend leaves them out there", async () => {
+    await using world = await startWorld();
+    world.backend.script([chatgptStream({ pieces: ["Hi", "."] })]);
+    const reply = await askFor(world, "responses", { stream: true });
+    const end =
+      reply
+        .text()
+        .split("\n")
+        .findLast((line) => line.startsWith("data: ")) ?? "";
+    expect(JSON.parse(end.slice(6))).toMatchObject({
+      type: "response.completed",
+      response: { output: [{ type: "message", content: [{ type: "output_text", text: "Hi." }] }] },
+    });
+    expect(judge("responses", reply)).toMatchObject({ complete: true, problems: [], text: "Hi." });
     await expectSettled(world.gateway, [reply]);
   });
 

@@ -140,14 +140,13 @@ describe("the input", () => {
     ]);
   });
 
-  test("loses references to what another service has stored", () => {
+  test("is refused for references to what another service has stored, by its field", () => {
     const kept = { role: "user", content: "Hi" };
-    const input = [{ type: "item_reference", id: "msg_1" }, { id: "rs_2" }, kept, { type: null, id: "fc_3" }];
-    expect(changed({ input })).toEqual({
-      body: { ...FIT, input: [kept] },
-      dropped: ["input.item_reference"],
-    });
-    expect(changed({ input: input.slice(0, 2) }).body["input"]).toEqual([]);
+    const references = [{ type: "item_reference", id: "msg_1" }, { id: "rs_2" }, { type: null, id: "fc_3" }];
+    for (const reference of references)
+      for (const manner of [MANNER, CODEX])
+        expect(refusal({ input: [kept, reference] }, manner)).toEqual(["unsupported_field", "input"]);
+    expect(refusal({ input: [kept] })).toBeUndefined();
   });
 
   test("loses ids under which items were stored, wherever they stand, and keeps those that mean something", () => {

@@ -133,19 +133,14 @@ function editInput(edits: Edits, members: Members, manner: Manner): void {
   const items = edits.elements(input);
   const text = bytes.subarray(input.start, input.end);
   const looksIn = indexIn(text, BREAKPOINT_MEMBER, 0) >= 0 || indexIn(text, AUDIO_TYPE, 0) >= 0;
-  const gone = new Set<Span>();
   for (const span of items) {
     const item = edits.fields(span);
     if (item === undefined) continue;
-    if (isReference(edits, item)) {
-      gone.add(span);
-      edits.drop("input.item_reference");
-      continue;
-    }
+    // Nothing is stored there, so the item cannot be restored.
+    if (isReference(edits, item)) throw unsupported(manner.nameOf("input"), "an item_reference");
     editItem(edits, item, manner);
     if (looksIn) editParts(edits, item, manner);
   }
-  edits.remove(input, items, gone);
 }
 
 /** Points at an item that another service has stored. It need not say its type. */
