@@ -22,7 +22,7 @@ import { modelsRoute } from "./http/models.ts";
 import { shared } from "./http/shared.ts";
 import { type Routes, type Server, startServer } from "./http/server.ts";
 import type { SocketRoutes } from "./http/websocket-session.ts";
-import { openDoor, openLogins, type OpenLogins, reasoningKeys } from "./logins.ts";
+import { openDoor, openLogins, type OpenLogins } from "./logins.ts";
 import { createLog } from "./logs/log.ts";
 import { requestLine } from "./logs/request-line.ts";
 import { type OutputStream, outputSink } from "./logs/sink.ts";
@@ -90,7 +90,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     random: Math.random,
     pool,
-    envelopes: createEnvelopes(() => reasoningKeys(current.config.dataDir, options.env ?? process.env, log)),
+    envelopes: createEnvelopes(logins.masterKeys),
     codecs: CODECS,
     logins: logins.custody,
     providers: PROVIDERS,

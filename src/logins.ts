@@ -16,7 +16,7 @@ import { createLoginRoutes, type LoginRoutes } from "./oauth/login-routes.ts";
 import type { SignInTarget } from "./oauth/steps.ts";
 import { createTickets } from "./oauth/tickets.ts";
 import { readTokenState } from "./oauth/token-state.ts";
-import { newKey, openKeyRing } from "./oauth/vault-keys.ts";
+import { newKey, openKeyRing, type VaultOptions } from "./oauth/vault-keys.ts";
 import { openVault, type Vault } from "./oauth/vault.ts";
 import { loginAccountsOf } from "./settings.ts";
 import { openLoginStore } from "./stores/logins-sqlite.ts";
@@ -57,6 +57,8 @@ export interface OpenLogins {
   readonly flows: Flows;
   /** Every configured account. */
   readonly targets: () => readonly Target[];
+  /** The newest first, for what clients carry between two requests. */
+  readonly masterKeys: () => readonly Uint8Array[];
   /** Takes over what the configuration says now. */
   reload(): Promise<void>;
   /** Ends open sign-ins, waits for a renewal under way and saves what is not saved. */
@@ -95,6 +97,7 @@ export async function openLogins(options: LoginsOptions): Promise<OpenLogins> {
   return {
     custody,
     flows,
+    masterKeys: () => keysFor({ dataDir, env: options.env, log }, known.size === 0),
     targets: () => targetsOf(config(), custody),
     reload: () => custody.load(loginAccountsOf(config())),
     async close() {
@@ -147,21 +150,18 @@ function openFile(dataDir: string, clock: Clock, log: Log): LoginStore {
   return openLoginStore({ path: join(dataDir, "sub2api.sqlite"), clock, log });
 }
 
-/** Whoever keeps no login needs no key. */
-/**
- * The master keys, for what clients carry between two requests. Where none can be had, what they carry is worth
- * nothing after a restart.
- */
-export function reasoningKeys(dataDir: string, env: LoginsOptions["env"], log: Log): readonly Uint8Array[] {
+/** Where none can be had, what clients carry is worth nothing after a restart. */
+function keysFor(options: VaultOptions, mayMake: boolean): readonly Uint8Array[] {
   try {
-    const ring = openKeyRing({ dataDir, env, log });
-    return [ring.current(), ...ring.all()];
+    const ring = openKeyRing(options);
+    return [ring.current(mayMake), ...ring.all()];
   } catch (error) {
-    log({ level: "error", event: "no-master-key", fields: { error: String(error) } });
+    options.log?.({ level: "error", event: "no-master-key", fields: { error: String(error) } });
     return [newKey()];
   }
 }
 
+/** Whoever keeps no login needs no key. */
 function lazily(open: () => Vault): Vault {
   let vault: Vault | undefined;
   const opened = (): Vault => (vault ??= open());

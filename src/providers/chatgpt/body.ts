@@ -2,7 +2,7 @@
 // splice, and a request that needs none stays as it is.
 
 import { bytesOf, indexIn, memberName } from "../../core/frame-peek.ts";
-import { type Member, type Members, member, type Span } from "../../core/json.ts";
+import { type Member, type Members, member } from "../../core/json.ts";
 import { unsupported } from "../../core/request-fields.ts";
 import { Edits } from "../../core/edits.ts";
 import { HINTS, isIdleHint, REFUSED } from "./fields.ts";
