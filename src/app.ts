@@ -258,7 +258,7 @@ function routesOf({ current, pool, gateway, clock, logins }: Parts): Omit<Routes
       if (current.draining) return Promise.resolve(refuse(stopping(), protocol));
       return gateway.handle(request, protocol);
     },
-    errand: errandRoute({ current, gateway }),
+    errand: errandRoute({ current, gateway, clock }, keyOf),
     sockets: socketRoutes({ current, pool, gateway, clock }, keyOf),
     models: modelsRoute({
       names: (headers) => models(keyOf(headers)),
@@ -279,10 +279,17 @@ const COUNT = "/v1/messages/count_tokens";
 const COMPACT = "/v1/responses/compact";
 
 /** Paths of the services that the gateway does not speak itself. */
-function errandRoute({ current, gateway }: Pick<Parts, "current" | "gateway">): Routes["errand"] {
+function errandRoute(
+  { current, gateway, clock }: Pick<Parts, "current" | "gateway" | "clock">,
+  keyOf: (headers: Headers) => ClientKey,
+): Routes["errand"] {
   const count = shared({
     handle: (request) => gateway.handle(request, "messages", { path: COUNT, free: true }),
+    admit: keyOf,
+    refuse: (thrown) => refuse(thrown, "messages"),
     maxBytes: () => current.settings.maxBodyBytes,
+    bodyTimeoutMs: () => current.settings.bodyTimeoutMs,
+    clock,
   });
   return (request, asked) => {
     const path = asked.startsWith("/v1/") ? asked : `/v1${asked}`;

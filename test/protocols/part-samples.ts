@@ -64,6 +64,81 @@ export const SAMPLES: Samples = {
     responses: items(plain("assistant")),
     chat: turns(plain("assistant")),
   },
+  "sources of the model's text": {
+    messages: turns(
+      {
+        role: "assistant",
+        content: [
+          {
+            type: "text",
+            text: "t",
+            citations: [
+              {
+                type: "web_search_result_location",
+                url: URL_OF,
+                title: "x",
+                cited_text: "t",
+                encrypted_index: "e",
+              },
+            ],
+          },
+        ],
+      },
+      USER,
+    ),
+    responses: items(
+      {
+        type: "message",
+        role: "assistant",
+        content: [
+          {
+            type: "output_text",
+            text: "t",
+            annotations: [{ type: "url_citation", url: URL_OF, title: "x", start_index: 0, end_index: 1 }],
+          },
+        ],
+      },
+      USER,
+    ),
+  },
+  "found text with its source": {
+    messages: m({
+      type: "search_result",
+      source: URL_OF,
+      title: "x",
+      content: [{ type: "text", text: "s" }],
+    }),
+  },
+  "examples for a tool": {
+    messages: {
+      ...turns(),
+      tools: [{ name: "get", input_schema: { type: "object" }, input_examples: [{ a: PROBE }] }],
+    },
+  },
+  "tool that is loaded when it is looked for": {
+    messages: {
+      ...turns(),
+      tools: [
+        { name: PROBE.slice(0, 7), input_schema: { type: "object" }, defer_loading: true },
+        { type: "tool_search_tool_bm25_20251119", name: "tool_search_tool_bm25" },
+      ],
+    },
+  },
+  "tool that is loaded in the conversation": {
+    responses: items({
+      type: "additional_tools",
+      role: "developer",
+      tools: [{ type: "function", name: PROBE.slice(0, 7), parameters: {} }],
+    }),
+  },
+  "tool that only other tools may call": {
+    messages: {
+      ...turns(),
+      tools: [
+        { name: "get", input_schema: { type: "object" }, allowed_callers: ["code_execution_20250825"] },
+      ],
+    },
+  },
   "picture by value": {
     messages: m({ type: "image", source: { type: "base64", media_type: "image/png", data: PROBE } }),
     responses: r({ type: "input_image", detail: "auto", image_url: DATA("image/png") }),

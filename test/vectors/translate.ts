@@ -4,11 +4,19 @@ import type { Protocol } from "../../src/core/account.ts";
 import { faultOf, GatewayError } from "../../src/core/errors.ts";
 import type { StreamEvent } from "../../src/core/hub.ts";
 import { createEnvelopes } from "../../src/core/envelope.ts";
-import { arrayAt, objectAt, stringAt, type JsonObject } from "../../src/core/json.ts";
+import {
+  arrayAt,
+  objectAt,
+  parseObject,
+  scanObject,
+  stringAt,
+  type JsonObject,
+} from "../../src/core/json.ts";
 import { enclosing, opened, reasoningFor } from "../../src/core/reasoning.ts";
 import type { EncodeContext, Translator } from "../../src/core/ports.ts";
 import { SseReader } from "../../src/core/sse.ts";
 import { CODECS } from "../../src/protocols/index.ts";
+import { forBackend } from "../../src/providers/chatgpt/body.ts";
 import { messagesTranslator } from "../../src/protocols/messages/translator.ts";
 
 export const ENVELOPES = createEnvelopes(() => [new Uint8Array(32).fill(1)]);
@@ -38,6 +46,15 @@ export function translateRequest(
   const prompt = reasoningFor(opened(translator(from).decodeRequest(body), ENVELOPES), to, issuer);
   const stream = body["stream"] === true;
   return asSent(translator(to).encodeRequest(prompt, { model: String(body["model"]), stream }));
+}
+
+/** What a client's request becomes for a ChatGPT account. */
+export function requestForChatgpt(from: Protocol, body: JsonObject): JsonObject {
+  const sent = from === "responses" ? body : translateRequest(from, "responses", body);
+  const bytes = new TextEncoder().encode(JSON.stringify(sent));
+  const manner = { conversation: "talk", codex: false, nameOf: (field: string): string => field };
+  const { body: made } = forBackend(bytes, scanObject(bytes), manner);
+  return parseObject(new TextDecoder().decode(made)) ?? {};
 }
 
 /** The client's next request: the answer as it came, and the results of its calls. */

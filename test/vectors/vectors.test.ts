@@ -14,7 +14,8 @@ import * as run from "./translate.ts";
 interface Case {
   readonly name?: string;
   readonly from?: Protocol;
-  readonly to?: Protocol;
+  /** `codex`: the ChatGPT backend, which takes a subset of Responses. */
+  readonly to?: Protocol | "codex";
   readonly upstream?: Protocol;
   readonly client?: Protocol;
   readonly in: JsonObject;
@@ -67,14 +68,18 @@ const RUNNERS: Readonly<Record<Vector["kind"], (vector: Vector) => void>> = {
 
 function sides(vector: Vector): { readonly from: Protocol; readonly to: Protocol } {
   const { from = "chat", to = "responses" } = vector;
-  return { from, to };
+  return { from, to: to === "codex" ? "responses" : to };
+}
+
+function sentFor(vector: Vector, body: JsonObject): JsonObject {
+  const { from, to } = sides(vector);
+  return vector.to === "codex" ? run.requestForChatgpt(from, body) : run.translateRequest(from, to, body);
 }
 
 function runRequest(vector: Vector): void {
-  const { from, to } = sides(vector);
-  const body = run.translateRequest(from, to, vector.in);
+  const body = sentFor(vector, vector.in);
   expect(match(vector.expect["body"], body)).toEqual([]);
-  expect(JSON.stringify(run.translateRequest(from, to, run.asSent(vector.in)))).toBe(JSON.stringify(body));
+  expect(JSON.stringify(sentFor(vector, run.asSent(vector.in)))).toBe(JSON.stringify(body));
 }
 
 function runReject(vector: Vector): void {
