@@ -27,21 +27,12 @@ export function createGateway(deps: Deps): Gateway {
   const tools = { deps, routes: new Routes(deps.clock), issuers: new Issuers() };
 
   async function line(exchange: Exchange): Promise<void> {
-    const { request, protocol, errand, client } = exchange;
     try {
-      const settings = deps.settings();
-      const key = (exchange.key = authenticate(request.headers, settings.keys));
-      if (errand?.free !== true) rates.count(key);
-      const ask = (exchange.ask = await read({
-        request,
-        protocol,
-        errand,
-        key,
-        settings,
-        clock: deps.clock,
-      }));
+      const key = (exchange.key = authenticate(exchange.request.headers, deps.settings().keys));
+      if (exchange.errand?.free !== true) rates.count(key);
+      const ask = (exchange.ask = await read(exchange, key, deps));
       allowModel(key, ask.model);
-      if (ask.stream) client.expectStream();
+      if (ask.stream) exchange.client.expectStream();
       for await (const lease of choose(deps, exchange, ask)) {
         exchange.begins(lease);
         const outcome = await attempt(tools, exchange, lease);
@@ -51,7 +42,7 @@ export function createGateway(deps: Deps): Gateway {
       }
       await tell(exchange, unanswered(deps, exchange, ask));
     } catch (thrown) {
-      await tell(exchange, client.left ? undefined : asGatewayError(exchange.halted ?? thrown));
+      await tell(exchange, exchange.client.left ? undefined : asGatewayError(exchange.halted ?? thrown));
     } finally {
       live.delete(exchange);
       exchange.lease?.release({ kind: "gone" }); // It is back already, unless something was thrown before.

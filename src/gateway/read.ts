@@ -1,9 +1,8 @@
 // The first step of the line: the client's body, bounded and checked, and what has to be known of it.
 
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from "node:zlib";
-import type { Protocol } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { Ask, ClientKey, Errand } from "../core/exchange.ts";
+import type { Ask, ClientKey } from "../core/exchange.ts";
 import { bytesOf, indexIn } from "../core/frame-peek.ts";
 import {
   elementsAt,
@@ -17,25 +16,27 @@ import {
 } from "../core/json.ts";
 import type { Clock } from "../core/ports.ts";
 import { sessionOf } from "../core/session.ts";
-import type { Settings } from "./deps.ts";
+import type { Deps, Settings } from "./deps.ts";
+import type { Exchange } from "./exchange.ts";
 
 /** Of what is passed on as it is: asked twice, nothing is there twice. */
 const HARMLESS: ReadonlySet<string> = new Set(["/v1/embeddings", "/v1/moderations", "/v1/rerank"]);
 const COMPACTION = bytesOf('"compaction"');
 
-export interface Reading {
-  readonly request: Request;
-  readonly protocol: Protocol;
-  readonly errand: Errand | undefined;
-  readonly key: ClientKey;
-  readonly settings: Settings;
-  readonly clock: Clock;
-}
+export type Arrived = Pick<Exchange, "request" | "protocol" | "errand">;
 
 /** @throws GatewayError `invalid_request`, `body_too_large`, `body_timeout` */
-export async function read(reading: Reading): Promise<Ask> {
-  const { request, protocol, errand, key, settings } = reading;
-  const body = await inflated(request.headers, await bounded(reading), settings.maxBodyBytes);
+export async function read(
+  { request, protocol, errand }: Arrived,
+  key: ClientKey,
+  { settings: current, clock }: Pick<Deps, "settings" | "clock">,
+): Promise<Ask> {
+  const settings = current();
+  const body = await inflated(
+    request.headers,
+    await bounded({ request, settings, clock }),
+    settings.maxBodyBytes,
+  );
   const members = scanObject(body);
   for (const name of ["model", "stream"]) refuseTwice(members, name);
   const model = memberValue(body, members, "model");
@@ -128,6 +129,12 @@ function tooLarge(limit: number): GatewayError {
 }
 
 /** The body's bytes, refused as soon as it is known to be too large. */
+interface Reading {
+  readonly request: Request;
+  readonly settings: Settings;
+  readonly clock: Clock;
+}
+
 function bounded({ request, settings, clock }: Reading): Promise<Uint8Array> {
   const limit = settings.maxBodyBytes;
   const announced = Number(request.headers.get("content-length") ?? Number.NaN);
