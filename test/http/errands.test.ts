@@ -1,7 +1,7 @@
 // What is passed on as it is: counts of tokens, compactions, embeddings and every other path of the services.
 import { describe, expect, test } from "bun:test";
 import { held, json, sse } from "../support/answers.ts";
-import { post, type Reply } from "../support/client.ts";
+import { post, sendRaw, type Reply } from "../support/client.ts";
 import { account, CLIENT_KEY, credentialOf } from "../support/gateway-config.ts";
 import { pick, type JsonObject } from "../support/json-pick.ts";
 import { provider } from "../support/provider.ts";
@@ -112,6 +112,10 @@ describe("a count of tokens", () => {
 
   test("needs a key, a body and a model", async () => {
     await using on = await pair(COUNTED, (url) => [claude(url)]);
+    // Nobody waits for the body of somebody who may not ask.
+    const head = `POST ${COUNT} HTTP/1.1\r\nhost: x\r\nx-api-key: wrong-key-of-nobody\r\ncontent-length: 1000000\r\n\r\n`;
+    const stopped = await sendRaw(on.gateway.url, [head]).reply;
+    expect(stopped.status).toBe(401);
     expect((await post(on.gateway.url, COUNT, MESSAGE, { key: "wrong-key-of-nobody" })).status).toBe(401);
     expect((await ask(on, COUNT, {})).status).toBe(400);
   });
