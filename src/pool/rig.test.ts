@@ -6,6 +6,7 @@ import type { Ask, ClientKey } from "../core/exchange.ts";
 import type { Blame, Outcome } from "../core/outcome.ts";
 import type { CandidateOptions, Lease, LogLine, Random } from "../core/ports.ts";
 import { type MemoryRecords, memoryRecords } from "../../test/support/memory-records.ts";
+import { seeded } from "../../test/support/seeded.ts";
 import { settle, VirtualClock } from "../../test/support/virtual-clock.ts";
 import { createPool, type Pool, type PoolSettings } from "./pool.ts";
 
@@ -80,17 +81,6 @@ export const next = (blame: Blame): Outcome => ({ kind: "next", fault: FAULT, bl
 export const cut = (blame: Blame): Outcome => ({ kind: "cut", fault: FAULT, blame });
 export const limited = (forMs?: number, scope: "account" | "model" = "account"): Outcome =>
   next({ on: "limit", scope, forMs });
-
-/** Mulberry32: the same numbers for the same seed. */
-export function seeded(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** One request on its way through the pool. */
 export class Trip {

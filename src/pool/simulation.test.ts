@@ -5,6 +5,7 @@ import type { Account } from "../core/account.ts";
 import type { ClientKey } from "../core/exchange.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { settle, VirtualClock } from "../../test/support/virtual-clock.ts";
+import { seeded } from "../../test/support/seeded.ts";
 import { memoryRecords } from "../../test/support/memory-records.ts";
 import { createPool, type Pool } from "./pool.ts";
 import {
@@ -18,7 +19,6 @@ import {
   next,
   OK,
   SECOND,
-  seeded,
   SETTINGS,
   STOP,
   Trip,

@@ -18,6 +18,8 @@ export interface Case {
   /** Chat over Responses is client `chat`, upstream `responses`. */
   readonly upstream: "messages" | "responses" | "chat";
   readonly stream: boolean;
+  /** What else differs from one play to the next: where a stream is cut, how its bytes arrive. 0 unless said. */
+  readonly seed?: number;
 }
 
 export interface Row {
