@@ -10,7 +10,17 @@ import { writeSse } from "../support/sse-text.ts";
 import type { Answer } from "../support/upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { expectError, expectGood, expectHits, expectNotCooled, expectWhole } from "./check.ts";
-import { modelOf, stage, STREAMING, until, wordsOf, type Case, type Row, type Stage } from "./row.ts";
+import {
+  chanceOf,
+  modelOf,
+  stage,
+  STREAMING,
+  until,
+  wordsOf,
+  type Case,
+  type Row,
+  type Stage,
+} from "./row.ts";
 import { Script } from "./scene.ts";
 
 /** How soon the upstream must see that the client has left; as a rule, because the machine may be busy. */
@@ -59,10 +69,9 @@ async function leavesQueue(each: Case): Promise<void> {
   await expectGood(on, await on.ask({ text: "The slot is free again." }), "first");
 }
 
-async function leavesSoon(each: Case, on: Stage, exchange: Exchange, by: "fin" | "rst"): Promise<number> {
+async function leavesSoon(on: Stage, script: Script, exchange: Exchange, by: "fin" | "rst"): Promise<number> {
   const upstream = on.upstream("first");
-  await until("the upstream is asked", () => upstream.active === 1);
-  if (each.stream) await Bun.sleep(5);
+  await until("the upstream is asked", () => upstream.active === 1 && script.left === 0);
   exchange.leave(by);
   const leftAt = performance.now();
   await until("the upstream sees it", () => upstream.active === 0);
@@ -78,7 +87,7 @@ async function leavesBeforeFirstByte(each: Case): Promise<void> {
   for (const by of ["fin", "rst"] as const) {
     for (let turn = 0; turn < 6; turn += 1) {
       script.next(hangBeforeHeaders());
-      tookMs.push(await leavesSoon(each, on, on.begin({ text: `Leaves ${turn}.` }), by));
+      tookMs.push(await leavesSoon(on, script, on.begin({ text: `Leaves ${turn}.` }), by));
     }
   }
   checkNoticed(tookMs);
@@ -100,7 +109,7 @@ async function leavesMidway(each: Case): Promise<void> {
       script.next(half);
       const exchange = on.begin({ text: `Leaves ${turn}.` });
       if (each.stream) assert.ok(await exchange.has("breaks "));
-      tookMs.push(await leavesSoon(each, on, exchange, by));
+      tookMs.push(await leavesSoon(on, script, exchange, by));
     }
   }
   checkNoticed(tookMs);
@@ -119,8 +128,9 @@ const RANDOM_LEAVES = 40;
 async function leavesAnyTime(each: Case): Promise<void> {
   const answer = provider({ text: wordsOf("first"), sse: { delayMs: 2, headDelayMs: 2 } });
   await using on = await stage(each, { accounts: [{ answer }, {}] });
+  const chance = chanceOf(each);
   const leaving = Array.from({ length: RANDOM_LEAVES }, (_, index) => {
-    const leaveAfterMs = Math.random() * (each.stream ? 30 : 8);
+    const leaveAfterMs = chance() * (each.stream ? 30 : 8);
     return on.ask({ text: `Leaves ${index}.`, leaveAfterMs, leaveBy: index % 2 === 0 ? "fin" : "rst" });
   });
   await Promise.all(leaving);

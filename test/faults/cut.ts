@@ -29,7 +29,7 @@ function shortCorpus(each: Case): Corpus {
   const bytes = each.stream
     ? textStream(each.upstream, [TEXT])
     : Buffer.from(JSON.stringify(textAnswer(each.upstream, TEXT)));
-  return { bytes, places: placesIn(bytes, 2, 31) };
+  return { bytes, places: placesIn(bytes, 2, 31, each.seed) };
 }
 
 /** A recorded answer with reasoning and tool calls. */
@@ -37,17 +37,18 @@ function longCorpus(each: Case): Corpus {
   const bytes = each.stream
     ? sampleStream(each.upstream, "tools")
     : Buffer.from(JSON.stringify(sampleAnswer(each.upstream, "tools")));
-  return { bytes, places: placesIn(bytes, 0, 131) };
+  return { bytes, places: placesIn(bytes, 0, 131, each.seed) };
 }
 
-function placesIn(bytes: Buffer, around: number, step: number): readonly number[] {
+/** Around the end of each event, and at every so many bytes: from another one on with each seed. */
+function placesIn(bytes: Buffer, around: number, step: number, seed = 0): readonly number[] {
   const places = new Set<number>();
   let end = 0;
   for (const event of splitEvents(bytes)) {
     end += event.length;
     for (let place = end - around; place <= end + around; place += 1) places.add(place);
   }
-  for (let place = 0; place < bytes.length; place += step) places.add(place);
+  for (let place = (seed * 7) % step; place < bytes.length; place += step) places.add(place);
   return [...places].filter((place) => place < bytes.length);
 }
 

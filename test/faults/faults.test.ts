@@ -15,9 +15,10 @@ describe("fault matrix", () => {
     test(
       `row ${row.number}: ${row.title}`,
       async () => {
-        const { failures, cases } = await runRow(row);
+        const { failures, cases, filesLeft } = await runRow(row);
         expect(cases).toBeGreaterThan(0);
         expect(failures.map(({ each, error }) => `${nameOf(each)}: ${error}`)).toEqual([]);
+        expect(filesLeft).toBe(0);
       },
       WITHIN_MS,
     );

@@ -92,6 +92,7 @@ async function lowered(each: Case): Promise<void> {
   for (let gone = 2; gone < 8; gone += 1) {
     await until("the next one came", () => on.upstream("first").requests.length >= Math.min(8, gone + 2));
     assert.ok(on.gateway.active() <= 2);
+    await until("one of them can be let go", () => station.waiting > 0);
     station.letGo();
   }
   for (const reply of await Promise.all(replies)) await expectGood(on, reply, "first");

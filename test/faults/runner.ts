@@ -1,4 +1,5 @@
 // Plays the rows: each case on its own, a few at a time, and reports every case that does not hold.
+import { readdirSync } from "node:fs";
 import { EVERY_CASE, stagesOf, type Case, type Row } from "./row.ts";
 
 export interface CaseFailure {
@@ -13,14 +14,21 @@ export interface RowResult {
   readonly ok: boolean;
   readonly tookMs: number;
   readonly failures: readonly CaseFailure[];
+  /** Open files of this process above those before the row; what is not given back within some seconds is lost. */
+  readonly filesLeft: number;
 }
 
 /** Most cases wait for a timeout; more at once would make two cores late. */
 const AT_ONCE = 4;
+const FILES_WITHIN_MS = 10_000;
 
-export async function runRow(row: Row): Promise<RowResult> {
+/** Every case of the row, once with each seed. */
+export async function runRow(row: Row, seeds: readonly number[] = [0]): Promise<RowResult> {
   const startedAt = performance.now();
-  const cases = row.cases ?? EVERY_CASE;
+  isWarm ??= warmUp(row);
+  await isWarm;
+  const filesBefore = openFiles();
+  const cases = seeds.flatMap((seed) => (row.cases ?? EVERY_CASE).map((each) => ({ ...each, seed })));
   const failures: CaseFailure[] = [];
   const waiting = [...cases];
   const work = async (): Promise<void> => {
@@ -30,20 +38,22 @@ export async function runRow(row: Row): Promise<RowResult> {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const filesLeft = await filesAbove(filesBefore);
   const { number, title } = row;
   const tookMs = performance.now() - startedAt;
-  return {
-    number,
-    title,
-    cases: cases.length,
-    ok: cases.length > 0 && failures.length === 0,
-    tookMs,
-    failures,
-  };
+  const ok = cases.length > 0 && failures.length === 0 && filesLeft === 0;
+  return { number, title, cases: cases.length, ok, tookMs, failures, filesLeft };
 }
 
-async function runCase(row: Row, listed: Case): Promise<string | undefined> {
-  const each = { ...listed };
+/** What the first case of a process opens for good, such as the thread that connects, is not the row's. */
+let isWarm: Promise<unknown> | undefined;
+
+async function warmUp(row: Row): Promise<void> {
+  const [first] = row.cases ?? EVERY_CASE;
+  if (first !== undefined) await runCase(row, { ...first });
+}
+
+async function runCase(row: Row, each: Case): Promise<string | undefined> {
   try {
     await row.run(each);
   } catch (error) {
@@ -52,9 +62,20 @@ async function runCase(row: Row, listed: Case): Promise<string | undefined> {
   return stagesOf(each) > 0 ? undefined : "the case asked nothing of any gateway";
 }
 
-export function nameOf({ client, upstream, stream }: Case): string {
+/** A closed socket is given back when its event loop gets to it. */
+async function filesAbove(before: number): Promise<number> {
+  const end = performance.now() + FILES_WITHIN_MS;
+  while (openFiles() > before && performance.now() < end) await Bun.sleep(5);
+  return Math.max(0, openFiles() - before);
+}
+
+function openFiles(): number {
+  return process.platform === "linux" ? readdirSync("/proc/self/fd").length : 0;
+}
+
+export function nameOf({ client, upstream, stream, seed = 0 }: Case): string {
   const path = client === upstream ? client : `${client} over ${upstream}`;
-  return `${path}, ${stream ? "streaming" : "not streaming"}`;
+  return `${path}, ${stream ? "streaming" : "not streaming"}${seed === 0 ? "" : `, seed ${seed}`}`;
 }
 
 function textOf(error: unknown): string {

@@ -25,6 +25,11 @@ export class Script {
 
   readonly answer: Answer = (request, connection) => (this.#next.shift() ?? this.#good)(request, connection);
 
+  /** Answers that nobody has asked for yet. */
+  get left(): number {
+    return this.#next.length;
+  }
+
   next(...answers: readonly Answer[]): void {
     this.#next.push(...answers);
   }

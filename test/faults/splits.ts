@@ -41,7 +41,7 @@ function parted(each: Case, bytes: Buffer, splits: readonly Split[]): Answer {
 }
 
 /** One cut at every place that matters and at each third of the rest, and pairs of them. */
-function splitsOf(bytes: Buffer): readonly Split[] {
+function splitsOf(bytes: Buffer, seed = 0): readonly Split[] {
   const places = new Set<number>([1, 2, 3, bytes.length - 1]);
   let end = 0;
   for (const event of splitEvents(bytes)) {
@@ -50,7 +50,7 @@ function splitsOf(bytes: Buffer): readonly Split[] {
   }
   const text = bytes.indexOf("Gr");
   for (let place = text; place <= text + Buffer.byteLength(TEXT); place += 1) places.add(place);
-  for (let place = 0; place < bytes.length; place += 37) places.add(place);
+  for (let place = (seed * 11) % 37; place < bytes.length; place += 37) places.add(place);
   const ones = [...places].filter((place) => place > 0 && place < bytes.length).toSorted((a, b) => a - b);
   const pairs = ones.flatMap((first, index) => {
     const second = ones[(index * 7 + 3) % ones.length] ?? first;
@@ -65,7 +65,7 @@ function splitsOf(bytes: Buffer): readonly Split[] {
 }
 
 async function splitAnywhere(each: Case, bytes: Buffer): Promise<void> {
-  const splits = splitsOf(bytes);
+  const splits = splitsOf(bytes, each.seed);
   await using play = await stage(each, {
     accounts: [{ answer: parted(each, bytes, splits) }],
     config: PATIENT,

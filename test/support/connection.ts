@@ -1,6 +1,7 @@
 // One accepted connection of the scripted upstream: writes that say when the kernel took the bytes, the three ways
 // to go away, and a single notice when the other side has gone.
 import type { Socket } from "node:net";
+import type { Random } from "../../src/core/ports.ts";
 
 /** Thrown into an answer that still wants to write or wait after the other side has left; the upstream swallows it. */
 export class ConnectionGone extends Error {
@@ -34,7 +35,24 @@ export interface ConnectionHooks {
   gone(): void;
 }
 
-export function wrapConnection(id: number, socket: Socket, hooks: ConnectionHooks): Connection {
+/** What is written in one piece may be read in so many, by what chance says. */
+const MOST_PIECES = 4;
+
+function piecesOf(bytes: Uint8Array, chance: Random): readonly Uint8Array[] {
+  const places = Array.from({ length: Math.floor(chance() * MOST_PIECES) }, () =>
+    Math.floor(chance() * bytes.length),
+  );
+  const cuts = [0, ...places.filter((place) => place > 0), bytes.length].toSorted((a, b) => a - b);
+  return cuts.slice(1).map((to, index) => bytes.subarray(cuts[index], to));
+}
+
+/** With `chance` each write becomes some, so that the other side reads other pieces with each seed. */
+export function wrapConnection(
+  id: number,
+  socket: Socket,
+  hooks: ConnectionHooks,
+  chance?: Random,
+): Connection {
   const waiting = new Set<(error: ConnectionGone) => void>();
   const closed = Promise.withResolvers<void>();
   let open = true;
@@ -70,7 +88,9 @@ export function wrapConnection(id: number, socket: Socket, hooks: ConnectionHook
   const write = (bytes: Uint8Array | string): Promise<void> =>
     untilGone((resolve) => {
       const buffer = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
-      socket.write(buffer, (error) => {
+      const pieces = chance === undefined ? [buffer] : piecesOf(buffer, chance);
+      for (const piece of pieces.slice(0, -1)) socket.write(piece);
+      socket.write(pieces.at(-1) ?? buffer, (error) => {
         if (error !== undefined && error !== null) return;
         sentBytes += buffer.byteLength;
         resolve(undefined);

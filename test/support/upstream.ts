@@ -1,7 +1,8 @@
 // A scripted provider: an HTTP/1.1 server written by hand on node:net, so that every fault can be made exactly.
 // It records what it is asked, counts what is under way, and answers each request by the rule that fits it.
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { ConnectionGone, wrapConnection, type Connection } from "./connection.ts";
+import type { Random } from "../../src/core/ports.ts";
+import { ConnectionGone, wrapConnection, type Connection, type ConnectionHooks } from "./connection.ts";
 import { MessageReader } from "./http-message.ts";
 import { Ledger, type Load } from "./upstream-ledger.ts";
 import {
@@ -50,15 +51,23 @@ interface Service {
   readonly rules: RuleBook;
   readonly ledger: Ledger;
   readonly open: Set<Connection>;
+  readonly chance: Random | undefined;
   accepted: number;
   greet: (connection: Connection) => void;
 }
 
-export async function startUpstream(options: { readonly idleWithinMs?: number } = {}): Promise<Upstream> {
+export interface UpstreamOptions {
+  readonly idleWithinMs?: number;
+  /** A network of moods: answers begin a little later, and what is written at once is read in pieces. */
+  readonly chance?: Random;
+}
+
+export async function startUpstream(options: UpstreamOptions = {}): Promise<Upstream> {
   const idleWithinMs = options.idleWithinMs ?? IDLE_WITHIN_MS;
   const rules = new RuleBook();
   const ledger = new Ledger();
-  const service: Service = { rules, ledger, open: new Set(), accepted: 0, greet: () => undefined };
+  const { chance } = options;
+  const service: Service = { rules, ledger, open: new Set(), chance, accepted: 0, greet: () => undefined };
   const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, service));
   const port = await listen(server);
   const stop = async (): Promise<void> => {
@@ -119,7 +128,7 @@ function serve(socket: Socket, service: Service): void {
   const { ledger } = service;
   const pending: LiveRequest[] = [];
   service.accepted += 1;
-  const connection = wrapConnection(service.accepted, socket, {
+  const hooks: ConnectionHooks = {
     ending(how) {
       const [current] = pending;
       if (current !== undefined) ledger.settle(current, how);
@@ -128,7 +137,8 @@ function serve(socket: Socket, service: Service): void {
       service.open.delete(connection);
       for (const request of pending) ledger.settle(request, "abandoned");
     },
-  });
+  };
+  const connection = wrapConnection(service.accepted, socket, hooks, service.chance);
   service.open.add(connection);
   service.greet(connection);
   const answerPending = answerInOrder(pending, connection, service);
@@ -185,7 +195,7 @@ function answerInOrder(pending: LiveRequest[], connection: Connection, service: 
         if (next.state === "receiving" && rule?.match.at !== "head") return;
         service.rules.count(next);
         next.state = "answering";
-        await answer(next, rule?.answer, service.ledger);
+        await answer(next, rule?.answer, service);
         pending.shift();
       }
     } finally {
@@ -197,10 +207,15 @@ function answerInOrder(pending: LiveRequest[], connection: Connection, service: 
   };
 }
 
-async function answer(request: LiveRequest, chosen: Answer | undefined, ledger: Ledger): Promise<void> {
+/** The longest an answer waits by chance. */
+const MOOD_MS = 3;
+
+async function answer(request: LiveRequest, chosen: Answer | undefined, service: Service): Promise<void> {
   const { connection } = request;
+  const { ledger, chance } = service;
   try {
     if (chosen === undefined) throw new Error("no rule fits");
+    if (chance !== undefined) await connection.sleep(chance() * MOOD_MS);
     await chosen(request, connection);
     ledger.settle(request, "answered");
   } catch (error) {
