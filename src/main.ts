@@ -3,7 +3,6 @@
 // the process starts, so the program starts itself anew, in the same process, with the limit lifted.
 
 import process from "node:process";
-import { command } from "./cli/commands.ts";
 
 const LIMIT = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 /** Above what one process can hold open. */
@@ -20,6 +19,8 @@ if (process.env[LIMIT] === undefined && typeof process.execve === "function") {
   });
 }
 
+// Not before: it would be loaded twice.
+const { command } = await import("./cli/commands.ts");
 const { env, stdin, stdout, stderr } = process;
 const code = await command(process.argv.slice(2), { env, stdin, stdout, stderr, cwd: process.cwd() });
 // What was logged last is written at the end of this turn.

@@ -153,7 +153,7 @@ class Scanner {
   }
 
   private key(start: number, end: number): string {
-    const text = decoder.decode(this.bytes.subarray(start, end));
+    const text = textOf(this.bytes, { start, end });
     return text.includes("\\") ? String(parseJson(text) ?? text) : text.slice(1, -1);
   }
 
@@ -237,11 +237,15 @@ export function member(members: Members, key: string): Member | undefined {
 
 /** The JSON text of a span, parsed. @throws GatewayError `invalid_request` */
 export function valueAt(bytes: Uint8Array, span: Span): Json {
-  const value = parseJson(decoder.decode(bytes.subarray(span.start, span.end)));
+  const value = parseJson(textOf(bytes, span));
   // The inside of a long string has not been looked at before.
   if (value === undefined)
     throw bad("a string with a raw control character or an unknown escape", span.start);
   return value;
+}
+
+export function textOf(bytes: Uint8Array, { start, end }: Span): string {
+  return decoder.decode(bytes.subarray(start, end));
 }
 
 export interface Splice {

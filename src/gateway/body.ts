@@ -49,7 +49,9 @@ export function edited(body: Uint8Array, ask: Ask, candidate: Candidate, setting
   const members = body === ask.body ? ask.members : scanObject(body);
   const splices: Splice[] = [];
   const model = member(members, "model");
-  if (model !== undefined && valueAt(body, model) !== candidate.model) {
+  // What the client's own body says is known already.
+  const named = body === ask.body ? ask.model : model && valueAt(body, model);
+  if (model !== undefined && named !== candidate.model) {
     splices.push({ start: model.start, end: model.end, text: JSON.stringify(candidate.model) });
   }
   if (ask.errand !== undefined) return splice(body, splices);

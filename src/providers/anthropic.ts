@@ -30,8 +30,15 @@ const MONEY =
 const BANNED = /organization_on_hold|organization has been disabled/i;
 /** `model: NAME`; other words where servers that speak the same protocol tell it. */
 const NO_MODEL = /^model\b|\bmodel\b.*\b(does not exist|not found|not supported|not available)\b/i;
-const COUNTERS = ["requests", "tokens", "input-tokens", "output-tokens"] as const;
-const UNIFIED = ["5h", "7d"] as const;
+/** The names of a window's headers, put together once: they are looked for in every answer. */
+const COUNTERS = ["requests", "tokens", "input-tokens", "output-tokens"].map((name) => {
+  const prefix = `anthropic-ratelimit-${name}-`;
+  return { name, limit: `${prefix}limit`, remaining: `${prefix}remaining`, reset: `${prefix}reset` };
+});
+const UNIFIED = ["5h", "7d"].map((name) => {
+  const prefix = `anthropic-ratelimit-unified-${name}-`;
+  return { name, utilization: `${prefix}utilization`, reset: `${prefix}reset` };
+});
 
 export const anthropic: Provider = {
   name: "anthropic",
@@ -66,19 +73,25 @@ export const anthropic: Provider = {
 
   limits(headers: Headers, nowMs: number): readonly LimitWindow[] {
     const windows: LimitWindow[] = [];
-    for (const name of COUNTERS) {
-      const prefix = `anthropic-ratelimit-${name}-`;
-      const limit = Number(headers.get(`${prefix}limit`) ?? Number.NaN);
-      const remaining = Number(headers.get(`${prefix}remaining`) ?? Number.NaN);
-      if (!(limit > 0) || Number.isNaN(remaining)) continue;
-      const resetAt = instantMs(headers.get(`${prefix}reset`));
-      windows.push({ name, used: 1 - remaining / limit, resetAt, source: "header", seenAt: nowMs });
+    for (const header of COUNTERS) {
+      const limit = Number(headers.get(header.limit) ?? Number.NaN);
+      if (!(limit > 0)) continue;
+      const remaining = Number(headers.get(header.remaining) ?? Number.NaN);
+      if (Number.isNaN(remaining)) continue;
+      const resetAt = instantMs(headers.get(header.reset));
+      windows.push({
+        name: header.name,
+        used: 1 - remaining / limit,
+        resetAt,
+        source: "header",
+        seenAt: nowMs,
+      });
     }
-    for (const name of UNIFIED) {
-      const used = Number(headers.get(`anthropic-ratelimit-unified-${name}-utilization`) ?? Number.NaN);
+    for (const header of UNIFIED) {
+      const used = Number(headers.get(header.utilization) ?? Number.NaN);
       if (Number.isNaN(used)) continue;
-      const resetAt = instantMs(headers.get(`anthropic-ratelimit-unified-${name}-reset`));
-      windows.push({ name, used, resetAt, source: "header", seenAt: nowMs });
+      const resetAt = instantMs(headers.get(header.reset));
+      windows.push({ name: header.name, used, resetAt, source: "header", seenAt: nowMs });
     }
     const inUse = headers.get("anthropic-ratelimit-unified-overage-in-use");
     if (inUse === null) return windows;
@@ -105,9 +118,9 @@ function resetMs(headers: Headers, nowMs: number): number | undefined {
   const unified = instantMs(headers.get("anthropic-ratelimit-unified-reset"));
   if (unified !== undefined) return unified - nowMs;
   let latest: number | undefined;
-  for (const name of COUNTERS) {
-    if (headers.get(`anthropic-ratelimit-${name}-remaining`) !== "0") continue;
-    const at = instantMs(headers.get(`anthropic-ratelimit-${name}-reset`));
+  for (const { remaining, reset } of COUNTERS) {
+    if (headers.get(remaining) !== "0") continue;
+    const at = instantMs(headers.get(reset));
     if (at !== undefined && (latest === undefined || at > latest)) latest = at;
   }
   return latest === undefined ? undefined : latest - nowMs;

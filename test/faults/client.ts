@@ -163,7 +163,7 @@ async function closesHalf(each: Case): Promise<void> {
   await using on = await stage(each, { accounts: [{ answer: script.answer }, {}] });
   script.next(hangBeforeHeaders());
   const exchange = on.begin({ text: "Closes half." });
-  await until("the upstream is asked", () => on.upstream("first").active === 1);
+  await until("the upstream is asked", () => on.upstream("first").active === 1 && script.left === 0);
   exchange.halfClose();
   await until("it is taken for leaving", () => on.upstream("first").active === 0, 1000);
   const reply = await exchange.reply;

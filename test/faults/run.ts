@@ -58,7 +58,7 @@ async function main(): Promise<number> {
   const rows = values.row?.map(Number) ?? TABLE.map(({ number }) => number);
   const seeds = values.seed?.map(Number) ?? [...Array(Number(values.seeds)).keys()];
   if (values.here) {
-    process.stdout.write(JSON.stringify(await playHere(rows[0] ?? 0, seeds)));
+    await Bun.write(Bun.stdout, JSON.stringify(await playHere(rows[0] ?? 0, seeds)));
     return 0;
   }
   const results: RowRecord[] = [];
