@@ -3,7 +3,7 @@
 
 import { cpuUs, load, rssBytes, script } from "./processes.ts";
 import type { Request } from "./shapes.ts";
-import { CLIENT_KEY, startGateway, startNginx, startUpstream, type Target } from "./targets.ts";
+import { CLIENT_KEY, startBare, startGateway, startNginx, startUpstream, type Target } from "./targets.ts";
 import { type Arm, LATENCY, MEMORY, START, type TargetName, type Unit } from "./units.ts";
 
 export interface Effort {
@@ -48,11 +48,12 @@ function median(values: readonly number[]): number {
 async function withTargets<T>(work: (targets: Targets) => Promise<T>): Promise<T> {
   const direct = await startUpstream();
   const nginx = await startNginx(direct.port);
+  const bare = await startBare(direct.port);
   const gateway = await startGateway(direct.port);
   try {
-    return await work({ direct, nginx, gateway });
+    return await work({ direct, nginx, bare, gateway });
   } finally {
-    await Promise.all([gateway.stop(), nginx.stop()]);
+    await Promise.all([gateway.stop(), bare.stop(), nginx.stop()]);
     await direct.stop();
   }
 }
@@ -101,32 +102,36 @@ export async function measureUnit(unit: Unit, effort: Effort): Promise<readonly 
   return withTargets(async (targets) => {
     const run = (arm: Arm, requests: number): Promise<Round> =>
       round(targets, arm.target, { request: arm.request, connections, requests, perRequest });
-    for (const arm of unit.arms) await run(arm, scaled(unit.warmUp));
-    const arms = unit.arms.map((arm) => () => run(arm, scaled(unit.requests)));
-    return interleave(arms, effort.rounds);
+    const arms = unit.arms.filter((arm) => arm !== undefined);
+    for (const arm of arms) await run(arm, scaled(unit.warmUp));
+    return interleave(
+      arms.map((arm) => () => run(arm, scaled(unit.requests))),
+      effort.rounds,
+    );
   });
 }
 
-/** One connection, one request at a time: straight to the mock, through nginx, through the gateway. */
+/** One connection, one request at a time: straight to the mock, and through each that stands before it. */
 export async function measureLatency(effort: Effort): Promise<Readonly<Record<TargetName, Cost>>> {
   return withTargets(async (targets) => {
     const run = (target: TargetName, requests: number): Promise<Round> =>
       round(targets, target, { request: LATENCY.request, connections: 1, requests, perRequest: 1 });
-    const names = ["direct", "nginx", "gateway"] as const;
+    const names = ["direct", "nginx", "bare", "gateway"] as const;
     for (const name of names) await run(name, LATENCY.warmUp);
     const requests = Math.round(LATENCY.requests * Math.max(effort.share, 0.5));
     const arms = names.map((name) => () => run(name, requests));
-    const [direct, nginx, gateway] = await interleave(arms, effort.rounds);
-    if (direct === undefined || nginx === undefined || gateway === undefined) throw new Error("no rounds");
-    return { direct, nginx, gateway };
+    const [direct, nginx, bare, gateway] = await interleave(arms, effort.rounds);
+    if (direct === undefined || nginx === undefined || bare === undefined || gateway === undefined)
+      throw new Error("no rounds");
+    return { direct, nginx, bare, gateway };
   });
 }
 
 /** Resident memory of fresh processes, then with many streams open that bring an event a second. */
-export async function measureMemory(): Promise<Readonly<Record<"nginx" | "gateway", Memory>>> {
-  return withTargets(async (targets) => {
+export async function measureMemory(): Promise<Readonly<Record<Exclude<TargetName, "direct">, Memory>>> {
+  return withTargets(async ({ nginx, bare, gateway }) => {
     await Bun.sleep(MEMORY.settleMs);
-    return { nginx: await memoryOf(targets.nginx), gateway: await memoryOf(targets.gateway) };
+    return { nginx: await memoryOf(nginx), bare: await memoryOf(bare), gateway: await memoryOf(gateway) };
   });
 }
 

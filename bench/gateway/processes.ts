@@ -81,8 +81,8 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 }
 
 /** Runs one script of this folder with Bun. */
-export function script(name: string, argument = ""): Child {
-  return start({ argv: [process.execPath, join(import.meta.dir, name), argument] });
+export function script(name: string, argument = "", env: Readonly<Record<string, string>> = {}): Child {
+  return start({ argv: [process.execPath, join(import.meta.dir, name), argument], env });
 }
 
 export async function load(task: LoadTask): Promise<LoadResult> {

@@ -9,6 +9,8 @@ export interface Row {
   readonly unit: string;
   /** What is compared with: nginx, or the same stream passed through. */
   readonly base: number | undefined;
+  /** The runtime's own server and fetch, doing nothing. */
+  readonly bare: number | undefined;
   readonly gateway: number;
   readonly of: "µs" | "ms" | "MB" | "KB";
   readonly ratio: number | undefined;
@@ -35,7 +37,7 @@ function spread({ roundsUs }: Cost): string {
   return `${round(Math.min(...roundsUs))}-${round(Math.max(...roundsUs))}`;
 }
 
-export function unitRow(unit: Unit, [base, subject]: readonly Cost[]): Row {
+export function unitRow(unit: Unit, [base, subject, floor]: readonly Cost[]): Row {
   if (base === undefined || subject === undefined) throw new Error(`${unit.name} was not measured`);
   const note = [`rounds ${spread(base)} / ${spread(subject)}`, `mock ${round(subject.upstreamUs)}`];
   if (unit.perRequest > 1) {
@@ -46,15 +48,21 @@ export function unitRow(unit: Unit, [base, subject]: readonly Cost[]): Row {
   const { budgetUs: budget, maxRatio } = unit;
   if (first.name !== "nginx") note.push(`against: ${first.name}`);
   const figures = { unit: unit.name, base: base.cpuUs, gateway: subject.cpuUs, of: "µs", budget } as const;
-  return rowOf({ ...figures, maxRatio, note: note.join(", ") });
+  return rowOf({ ...figures, bare: floor?.cpuUs, maxRatio, note: note.join(", ") });
 }
 
 /** Added to what the same requests take without anything between. */
-export function latencyRows({ direct, nginx, gateway }: Readonly<Record<TargetName, Cost>>): readonly Row[] {
+export function latencyRows({
+  direct,
+  nginx,
+  bare,
+  gateway,
+}: Readonly<Record<TargetName, Cost>>): readonly Row[] {
   const row = (name: "p50" | "p99", read: (cost: Cost) => number, budget: number): Row =>
     rowOf({
       unit: `added latency, 1 connection, ${name}`,
       base: read(nginx) - read(direct),
+      bare: read(bare) - read(direct),
       gateway: read(gateway) - read(direct),
       of: "µs",
       budget,
@@ -69,14 +77,16 @@ export function latencyRows({ direct, nginx, gateway }: Readonly<Record<TargetNa
 
 export function memoryRows({
   nginx,
+  bare,
   gateway,
-}: Readonly<Record<"nginx" | "gateway", Memory>>): readonly Row[] {
+}: Readonly<Record<Exclude<TargetName, "direct">, Memory>>): readonly Row[] {
   const mb = 1 << 20;
   const kb = 1 << 10;
   return [
     rowOf({
       unit: "RSS idle",
       base: nginx.idleBytes / mb,
+      bare: bare.idleBytes / mb,
       gateway: gateway.idleBytes / mb,
       of: "MB",
       budget: MEMORY.budgetIdleBytes / mb,
@@ -86,6 +96,7 @@ export function memoryRows({
     rowOf({
       unit: "RSS for a live stream",
       base: nginx.perStreamBytes / kb,
+      bare: bare.perStreamBytes / kb,
       gateway: gateway.perStreamBytes / kb,
       of: "KB",
       budget: MEMORY.budgetStreamBytes / kb,
@@ -96,7 +107,16 @@ export function memoryRows({
 }
 
 function alone(unit: string, gateway: number, of: "µs" | "ms", budget: number): Row {
-  return rowOf({ unit, base: undefined, gateway, of, budget, maxRatio: undefined, note: "" });
+  return rowOf({
+    unit,
+    base: undefined,
+    bare: undefined,
+    gateway,
+    of,
+    budget,
+    maxRatio: undefined,
+    note: "",
+  });
 }
 
 export function startRow(startMs: number): Row {
@@ -118,10 +138,11 @@ function round(value: number): string {
 }
 
 export function table(rows: readonly Row[]): string {
-  const head = ["unit", "nginx", "gateway", "ratio", "budget", "verdict", "notes"];
+  const head = ["unit", "nginx", "bare", "gateway", "ratio", "budget", "verdict", "notes"];
   const cells = rows.map((row) => [
     row.unit,
     row.base === undefined ? "" : `${round(row.base)} ${row.of}`,
+    row.bare === undefined ? "" : `${round(row.bare)} ${row.of}`,
     `${round(row.gateway)} ${row.of}`,
     row.ratio === undefined ? "" : row.ratio.toFixed(2),
     budgetText(row),

@@ -1,4 +1,4 @@
-// What is measured: the gateway and nginx, each in front of the same mock upstream.
+// What is measured: the gateway, nginx and a bare proxy of the gateway's runtime, each in front of the same mock upstream.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -79,6 +79,13 @@ function gatewayConfig(port: number, upstream: number, accounts: number): object
   ];
   while (list.length < accounts) list.push({ name: `more-${list.length}`, platform: "anthropic", ...common });
   return { listen_addr: `127.0.0.1:${port}`, auth_tokens: [CLIENT_KEY], accounts: list };
+}
+
+export async function startBare(upstream: number): Promise<Target> {
+  const begun = performance.now();
+  const child = script("bare.ts", String(upstream), { BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" });
+  const { port } = JSON.parse(await child.line()) as { port: number };
+  return { pid: child.pid, port, readyMs: performance.now() - begun, stop: child.stop };
 }
 
 export async function startGateway(upstream: number, accounts = 2): Promise<Target> {

@@ -2,7 +2,7 @@
 
 import { type Request, STREAM_EVENTS } from "./shapes.ts";
 
-export type TargetName = "direct" | "nginx" | "gateway";
+export type TargetName = "direct" | "nginx" | "bare" | "gateway";
 
 export interface Arm {
   readonly name: string;
@@ -18,8 +18,8 @@ export interface Unit {
   readonly warmUp: number;
   /** Units of work in a request: the events of a stream, or the request itself. */
   readonly perRequest: number;
-  /** The first is what the second is compared with. */
-  readonly arms: readonly [Arm, Arm];
+  /** The first is what the second is compared with; the third, if there is one, is the floor. */
+  readonly arms: readonly [Arm, Arm, Arm?];
   readonly budgetUs: number | undefined;
   readonly maxRatio: number | undefined;
 }
@@ -31,10 +31,11 @@ const LARGE: Request = { ...WHOLE, bytes: 300 << 10 };
 const RESPONSES: Request = { wire: "responses", family: "gpt", mode: "paced", bytes: 2_048 };
 const CHAT: Request = { ...RESPONSES, wire: "chat" };
 
-function againstNginx(request: Request): readonly [Arm, Arm] {
+function againstNginx(request: Request): readonly [Arm, Arm, Arm] {
   return [
     { name: "nginx", target: "nginx", request },
     { name: "gateway", target: "gateway", request },
+    { name: "bare", target: "bare", request },
   ];
 }
 
