@@ -41,6 +41,8 @@ async function serve(path: string, io: Io, recover: boolean): Promise<number> {
     io.stderr.write(formatProblems(path, loaded.problems));
     return EXIT.usage;
   }
+  // While it starts, a hangup asks for what is done anyway.
+  process.on("SIGHUP", () => undefined);
   let app: App;
   try {
     const tokenState = join(dirname(path), "token_state.json");
