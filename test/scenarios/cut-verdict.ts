@@ -1,6 +1,7 @@
 // Whether a client was told the truth about a stream that its upstream cut: what it may have, and what it must be told.
 import type { BodyEnd } from "../support/answers.ts";
 import type { Reply } from "../support/client.ts";
+import { parseJson } from "../support/json-pick.ts";
 import { judge, judgeStream, type Protocol, type Verdict } from "../support/oracle.ts";
 import { splitEvents } from "../support/sse-text.ts";
 
@@ -39,15 +40,20 @@ function liesOf(passage: Passage, cut: Cut, reply: Reply): string[] {
   const lies = [...told.problems];
   const isFinished = said.complete || isFinishedWithoutMarker(passage, cut, said);
   const isSame = passage.client === passage.upstream;
-  const mayTell = isSame ? said.markers : said.complete ? told.markers : [];
+  const mayTell = isSame ? said.markers : isFinished ? told.markers : [];
   const invented = told.markers.filter((marker) => !mayTell.includes(marker));
-  if (told.complete && !said.complete) lies.push("success that the upstream did not tell");
+  if (told.complete && !said.complete && (isSame || !isFinished))
+    lies.push("success that the upstream did not tell");
   if (invented.length > 0) lies.push(`marker ${invented.join()} not from the upstream`);
   if (cut.end === "clean" && isFinished && (reply.status !== 200 || told.error !== undefined))
     lies.push("an answer that came to its end was told as a failure");
   if (!isFinished && told.error === undefined && reply.end === "complete") lies.push("the cut was not told");
-  if (reply.status === 200) lies.push(...additions(told, passage.got, reply), ...inventions(told, said));
-  else if (reply.status < 500 || told.error === undefined)
+  if (reply.status === 200) {
+    // The end that stands for a missing marker is told in the client's words, without the usage that never came.
+    const isTold = !isSame && told.complete && !said.complete;
+    lies.push(...(isTold ? [] : additions(told, passage.got, reply)), ...inventions(passage, told, said));
+  }
+  if (reply.status !== 200 && (reply.status < 500 || told.error === undefined))
     lies.push(`status ${reply.status} without an error`);
   return lies;
 }
@@ -74,13 +80,15 @@ function additions(told: Verdict, uncut: Buffer, reply: Reply): string[] {
 }
 
 /** Text must be a beginning of the upstream's; a call that is told as whole must have been. */
-function inventions(told: Verdict, said: Verdict): string[] {
+function inventions({ upstream }: Passage, told: Verdict, said: Verdict): string[] {
   const found: string[] = [];
   if (!said.text.startsWith(told.text)) found.push("text that the upstream did not send");
   for (const call of told.toolCalls.filter((each) => each.closed)) {
     const origin = said.toolCalls.find((each) => each.id === call.id);
     const given = origin?.arguments === "" ? "{}" : origin?.arguments;
-    if (origin?.closed !== true || (call.arguments || "{}") !== given)
+    // Chat says of no call that it is whole: where the next one begins, its JSON has to say so.
+    const isWhole = origin?.closed === true || (upstream === "chat" && parseJson(given ?? "") !== undefined);
+    if (!isWhole || (call.arguments || "{}") !== given)
       found.push(`call ${call.id} told as whole: ${call.arguments}`);
   }
   return found;
@@ -92,5 +100,5 @@ function normal(bytes: Buffer): string {
     .toString("latin1")
     .replaceAll(/req_[0-9a-f]{32}/g, "req")
     .replaceAll(/"id":"chatcmpl-[^"]*"/g, '"id":"chatcmpl"')
-    .replaceAll(/"created":\d+/g, '"created":0');
+    .replaceAll(/"(created|created_at|completed_at)":\d+/g, '"$1":0');
 }
