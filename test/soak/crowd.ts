@@ -120,7 +120,9 @@ export class Crowd {
     const verdict = judge(protocol, reply);
     const ordered = wordsOf(order).join("");
     this.words += verdict.text.split("✓").length - 1;
-    if (verdict.complete) return verdict.text === ordered ? "whole" : "lies";
+    // Some servers leave out Chat's `[DONE]`: a `finish_reason` and a clean end are the end, too.
+    const isOver = protocol === "chat" && verdict.stop !== undefined && verdict.error === undefined;
+    if (verdict.complete || isOver) return verdict.text === ordered ? "whole" : "lies";
     if (verdict.error === undefined || verdict.problems.length > 0) return "lost";
     if (reply.status !== 200) return "refused";
     return ordered.startsWith(verdict.text) || verdict.text === "0" ? "cut" : "altered";
