@@ -41,7 +41,11 @@ const UNREACHABLE = new Set([
   "EHOSTUNREACH",
   "ENETUNREACH",
   "EADDRNOTAVAIL",
+  "ERR_PROXY_TUNNEL",
 ]);
+
+/** What a certificate is refused with (OpenSSL's words), or whoever does not speak TLS: nothing has been sent then. */
+const UNTRUSTED = /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|ERR_TLS_|ERR_SSL_|EPROTO)/;
 
 export class Upstream {
   readonly #options: UpstreamOptions;
@@ -277,6 +281,14 @@ export class Upstream {
     const code = codeOf(thrown);
     if (beforeHead && UNREACHABLE.has(code)) {
       const failure = new GatewayError("upstream_failed", "the upstream could not be reached", cause);
+      return (this.#broken = new BrokenUpstream(failure, { on: "route" }));
+    }
+    if (beforeHead && UNTRUSTED.test(code)) {
+      const failure = new GatewayError(
+        "upstream_failed",
+        "no secure connection to the upstream came about",
+        cause,
+      );
       return (this.#broken = new BrokenUpstream(failure, { on: "route" }));
     }
     const what = beforeHead

@@ -88,6 +88,8 @@ export function commonOutcome(answer: FailedAnswer, nowMs: number): Outcome {
   const fault = told(answer, nowMs);
   // A firewall or a proxy answered in place of the service.
   if (page && (status < 400 || status === 403)) return next(fault, { on: "route" });
+  // It is the account's proxy that wants to know who we are.
+  if (status === 407) return next(fault, { on: "route" });
   if (status === 401 || status === 402 || status === 403) return refused(status);
   if (status === 405 || (status === 404 && (error === undefined || says(error, NO_ENDPOINT))))
     return next(fault, { on: "api" });

@@ -3,11 +3,14 @@ import { ROWS as answers } from "./answers.ts";
 import { ROWS as client } from "./client.ts";
 import { ROWS as connect } from "./connect.ts";
 import { ROWS as cut } from "./cut.ts";
+import { ROWS as framing } from "./framing.ts";
+import { ROWS as front } from "./front.ts";
 import { ROWS as leaving } from "./leaving.ts";
 import { ROWS as limits } from "./limits.ts";
 import { ROWS as pool } from "./pool.ts";
 import { ROWS as queue } from "./queue.ts";
 import { ROWS as reload } from "./reload.ts";
+import { ROWS as road } from "./road.ts";
 import type { Row } from "./row.ts";
 import { ROWS as silence } from "./silence.ts";
 import { ROWS as splits } from "./splits.ts";
@@ -16,6 +19,8 @@ import { ROWS as thrown } from "./thrown.ts";
 
 export const TABLE: readonly Row[] = [
   ...connect,
+  ...road,
+  ...framing,
   ...silence,
   ...cut,
   ...answers,
@@ -23,6 +28,7 @@ export const TABLE: readonly Row[] = [
   ...limits,
   ...status,
   ...client,
+  ...front,
   ...pool,
   ...queue,
   ...reload,

@@ -13,7 +13,7 @@ export interface WorldKind {
 }
 
 export const WORLDS: readonly WorldKind[] = [
-  { name: "pool", share: 9, create: (seed) => new PoolWorld(seed) },
+  { name: "pool", share: 99, create: (seed) => new PoolWorld(seed) },
   { name: "refresh", share: 1, create: (seed) => new RefreshWorld(seed) },
 ];
 
