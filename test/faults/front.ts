@@ -27,7 +27,8 @@ const SLOW = 40;
 /** Bun ends a connection whose head has not come in 10 s, when its timer next comes round. */
 const HEAD_MS = 20_000;
 
-interface Wire {
+/** A sound request, in parts. */
+export interface Wire {
   readonly body: string;
   readonly start: string;
   readonly length: string;
@@ -107,7 +108,7 @@ async function closed({ socket }: Exchange): Promise<void> {
  * What a request is, in so many ways. It is served as one request, or refused and its connection closed: before anybody
  * looks at it, or, where its head was sound, when its body turns out not to be.
  */
-function readings({
+export function readings({
   body,
   start,
   length,
