@@ -34,12 +34,13 @@ export async function refusal(attempt: Attempt, head: Head): Promise<Outcome> {
   return outcome;
 }
 
-/** A refusal of a field that the client never sent is our own mistake. */
-function suspect({ deps, exchange, ask, lease }: Attempt, fault: Failure): void {
+/** A refusal of a field that the client never sent is our own mistake. Only fields we know are named: words are upstream's. */
+function suspect({ deps, exchange, ask, lease, upstreamCodec }: Attempt, fault: Failure): void {
   const param = fault instanceof GatewayError ? undefined : fault.param;
   const field = param?.split(/[.[]/)[0];
   if (field === undefined || member(ask.members, field) !== undefined) return;
-  const fields = { id: exchange.id, account: lease.candidate.account.name, param };
+  if (!Object.hasOwn(upstreamCodec.translator?.fields ?? {}, field)) return;
+  const fields = { id: exchange.id, account: lease.candidate.account.name, param: field };
   deps.log({ level: "error", event: "upstream-refused-our-field", fields });
 }
 

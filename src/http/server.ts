@@ -100,7 +100,8 @@ interface Route {
 
 type Table = ReadonlyMap<string, Route>;
 
-function routeTable(routes: Routes): Table {
+/** Every path there is, but for those that are passed on as they are. */
+export function routeTable(routes: Routes): Table {
   const post = (protocol: Protocol): Route => ({
     method: "POST",
     protocol,

@@ -264,7 +264,7 @@ const json: Target<Buffer> = {
     // Bytes that are no UTF-8 are read as if they were replaced.
     const value = parseJson(text);
     const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    const isDeep = text.includes("[".repeat(128));
+    const isDeep = text.replaceAll(/[ \t\r\n]/g, "").includes("[".repeat(128));
     const isDue = isObject && !isDeep && depthOf(value) <= 128;
     let members;
     try {
