@@ -36,7 +36,14 @@ function configOf(upstream: Upstream, weight: number): JsonObject {
       one("gpt-two", "openai", { apis: ["responses", "chat"] }),
       one("gpt-three", "openai", { apis: ["chat"] }),
     ],
-    { connect_timeout: "2s", first_event_timeout: "4s", response_timeout: "4s", stream_read_timeout: "5s" },
+    // Conversations are forgotten within the warm-up, so that what grows behind it is no table that fills.
+    {
+      sticky_session_ttl: "5m",
+      connect_timeout: "2s",
+      first_event_timeout: "4s",
+      response_timeout: "4s",
+      stream_read_timeout: "5s",
+    },
   );
 }
 
