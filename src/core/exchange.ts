@@ -44,9 +44,9 @@ export interface Ask {
   /** What to look for in the pool, in order: the model itself, or what its alias stands for. */
   readonly models: readonly string[];
   readonly stream: boolean;
-  /** The decoded body, as the client sent it. */
-  readonly body: Uint8Array;
-  readonly members: Members;
+  /** The decoded body, as the client sent it; let go of once nobody else will be asked (`letGo`). */
+  body: Uint8Array;
+  members: Members;
   readonly headers: Headers;
   /** With its `?`, or "". */
   readonly query: string;
@@ -60,6 +60,15 @@ export interface Ask {
   readonly continuable: boolean;
   /** False when a second try could have a second effect upstream (stored or background responses). */
   readonly replayable: boolean;
+}
+
+const NOTHING = new Uint8Array(0);
+const NO_MEMBERS: Members = { start: 0, end: 0, list: [] };
+
+/** An agent's request has hundreds of kilobytes, and its answer may take minutes. */
+export function letGo(ask: Ask): void {
+  ask.body = NOTHING;
+  ask.members = NO_MEMBERS;
 }
 
 /** An account that may serve an ask, and how. */

@@ -2,7 +2,7 @@
 
 import type { Access } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { Ask } from "../core/exchange.ts";
+import { type Ask, letGo } from "../core/exchange.ts";
 import type { Codec, Lease, Provider } from "../core/ports.ts";
 import { BrokenUpstream } from "./broken.ts";
 import type { Deps, Settings } from "./deps.ts";
@@ -31,6 +31,8 @@ export interface Attempt {
 /** Content begins to flow: the commit point. */
 export function commit({ deps, exchange, ask, lease, startedAt }: Attempt): void {
   exchange.committed = true;
+  exchange.bytesIn = ask.body.length;
+  letGo(ask);
   exchange.firstByteMs = exchange.elapsedMs;
   deps.pool.committed(lease, ask, deps.clock.now() - startedAt);
 }

@@ -57,6 +57,8 @@ export class Exchange {
   charged = 0;
   waitedMs = 0;
   firstByteMs: number | undefined;
+  /** Of the request's body, once it has been let go of. */
+  bytesIn: number | undefined;
   /** Why the gateway itself broke it off. */
   halted: GatewayError | undefined;
   #askedAt: number;
@@ -152,7 +154,7 @@ export class Exchange {
       waitedMs: lease === undefined && ask !== undefined ? this.#clock.now() - this.#askedAt : this.waitedMs,
       firstByteMs: this.firstByteMs,
       tookMs: this.elapsedMs,
-      bytesIn: ask?.body.length ?? (Number(request.headers.get("content-length") ?? 0) || 0),
+      bytesIn: this.bytesIn ?? ask?.body.length ?? (Number(request.headers.get("content-length") ?? 0) || 0),
       bytesOut: this.client.bytesOut,
     };
   }
