@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { literal } from "../../test/fuzz/whatwg.ts";
 import { encodeSse, type SseFrame, SseReader } from "./sse.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -12,8 +11,28 @@ function frames(chunks: readonly Uint8Array[]): SseFrame[] {
   return last === undefined ? all : [...all, last];
 }
 
-const said = (list: readonly SseFrame[]): unknown =>
+const said = (list: readonly SseFrame[]): unknown[] =>
   list.filter((frame) => frame.data !== undefined).map((frame) => [frame.name, frame.data]);
+
+/** The literal WHATWG reading of a whole stream (HTML §9.2.6), for comparison. */
+function literal(text: string): unknown[] {
+  const events: unknown[] = [];
+  let name = "";
+  let data: string[] = [];
+  const lines = text.replace(/^\ufeff/, "").split(/\r\n|\n|\r/);
+  for (const line of lines.slice(0, -1)) {
+    if (line === "") {
+      if (data.length > 0) events.push([name, data.join("\n")]);
+      name = "";
+      data = [];
+      continue;
+    }
+    const [, field, value] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+    if (field === "event") name = value ?? "";
+    if (field === "data") data.push(value ?? "");
+  }
+  return events;
+}
 
 const line = fc.constantFrom(
   "data: a",
