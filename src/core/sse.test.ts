@@ -46,6 +46,7 @@ const line = fc.constantFrom(
   "",
   "retry: 5",
   "dat",
+  "dara: x",
 );
 const ending = fc.constantFrom("\n", "\r\n", "\r");
 const stream = fc.array(fc.tuple(line, ending), { maxLength: 30 }).map((parts) => parts.flat().join(""));
@@ -101,6 +102,15 @@ describe("the reader", () => {
 
   test("takes whole lines without their blank line at the end of the stream", () => {
     expect(said(frames([bytes("data: [DONE]\n")]))).toEqual([["", "[DONE]"]]);
+  });
+
+  test.each([
+    ["in one piece", []],
+    ["parted within the blank line", [10]],
+  ])("skips a byte order mark before a stream, not within it, %s", (_how, places) => {
+    const text = "\ufeffdata: a\r\n\r\n\ufeffdata: b\r\n\r\ndata: c\r\n\r\n";
+    expect(said(frames(cut(bytes(text), places)))).toEqual(literal(text));
+    expect(literal(text)).toHaveLength(2);
   });
 
   test("skips a byte order mark", () => {

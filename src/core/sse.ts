@@ -4,16 +4,26 @@
 const LF = 0x0a;
 const CR = 0x0d;
 const COLON = 0x3a;
-const decoder = new TextDecoder();
+/** A byte order mark counts at the beginning of a stream only, which a frame alone cannot know. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const BOM = "\ufeff";
 const EMPTY = new Uint8Array(0);
 
 /** One block of a stream up to and including its blank line: an event, or only comments. */
 export class SseFrame {
   readonly bytes: Uint8Array;
+  readonly #first: boolean;
   #fields: { readonly name: string; readonly data: string | undefined } | undefined;
 
-  constructor(bytes: Uint8Array) {
+  /** @param first whether its stream begins with it */
+  constructor(bytes: Uint8Array, first = false) {
     this.bytes = bytes;
+    this.#first = first;
+  }
+
+  /** The same frame with more of its line ends. */
+  with(ends: Uint8Array): SseFrame {
+    return new SseFrame(Buffer.concat([this.bytes, ends]), this.#first);
   }
 
   /** The `event:` field; "" when there is none. */
@@ -31,13 +41,25 @@ export class SseFrame {
     const { bytes } = this;
     if (bytes[0] === COLON) return this.data !== undefined;
     const at = bytes[0] === 0x65 ? bytes.indexOf(LF) + 1 : 0;
-    const plain = bytes[at] === 0x64 && bytes[at + 3] === 0x61 && bytes[at + 4] === COLON;
-    return plain || this.data !== undefined;
+    return isData(bytes, at) || this.data !== undefined;
   }
 
   private fields(): { readonly name: string; readonly data: string | undefined } {
-    return (this.#fields ??= readFields(decoder.decode(this.bytes)));
+    if (this.#fields !== undefined) return this.#fields;
+    const text = decoder.decode(this.bytes);
+    return (this.#fields = readFields(this.#first && text.startsWith(BOM) ? text.slice(1) : text));
   }
+}
+
+/** Whether `data:` stands there. */
+function isData(bytes: Uint8Array, at: number): boolean {
+  return (
+    bytes[at] === 0x64 &&
+    bytes[at + 1] === 0x61 &&
+    bytes[at + 2] === 0x74 &&
+    bytes[at + 3] === 0x61 &&
+    bytes[at + 4] === COLON
+  );
 }
 
 function readFields(text: string): { name: string; data: string | undefined } {
@@ -62,6 +84,7 @@ export class SseReader {
   pending = 0;
   #lineEmpty = true;
   #blank = true;
+  #first = true;
   /** The last line ended in CR; an LF right behind it belongs to it. */
   #afterCr = false;
 
@@ -75,7 +98,7 @@ export class SseReader {
         // The LF of a CRLF that closed a frame goes with that frame when both are here.
         const last = at === from ? frames.pop() : undefined;
         if (last === undefined) continue;
-        frames.push(new SseFrame(Buffer.concat([last.bytes, chunk.subarray(at, at + 1)])));
+        frames.push(last.with(chunk.subarray(at, at + 1)));
         from = at + 1;
         continue;
       }
@@ -86,7 +109,8 @@ export class SseReader {
         continue;
       }
       if (this.#lineEmpty && !this.#blank) {
-        frames.push(new SseFrame(this.#joined(chunk, from, at + 1)));
+        frames.push(new SseFrame(this.#joined(chunk, from, at + 1), this.#first));
+        this.#first = false;
         from = at + 1;
         this.#blank = true;
       }
@@ -103,7 +127,7 @@ export class SseReader {
   end(): SseFrame | undefined {
     const rest = this.#joined(EMPTY, 0, 0);
     const last = rest[rest.length - 1];
-    return last === LF || last === CR ? new SseFrame(rest) : undefined;
+    return last === LF || last === CR ? new SseFrame(rest, this.#first) : undefined;
   }
 
   /** What was held back, and the part of this chunk that ends it. */

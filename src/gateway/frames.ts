@@ -1,7 +1,7 @@
 // An upstream stream as batches of complete frames. Half an event never leaves here, so a cut can always be told.
 
 import { GatewayError } from "../core/errors.ts";
-import { SseFrame, SseReader } from "../core/sse.ts";
+import { type SseFrame, SseReader } from "../core/sse.ts";
 import { BrokenUpstream } from "./broken.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -71,10 +71,10 @@ export class Frames {
 
   /** A blank line of CRLF that was parted between the two: behind a last event its LF would not be waited for. */
   #withLf(frames: readonly SseFrame[]): readonly SseFrame[] {
-    const last = frames.at(-1)?.bytes;
-    this.#lfAhead = last?.at(-1) === CR && last.at(-2) === LF;
+    const last = frames.at(-1);
+    this.#lfAhead = last?.bytes.at(-1) === CR && last.bytes.at(-2) === LF;
     if (last === undefined || !this.#lfAhead) return frames;
-    return [...frames.slice(0, -1), new SseFrame(Buffer.concat([last, Buffer.of(LF)]))];
+    return [...frames.slice(0, -1), last.with(Buffer.of(LF))];
   }
 
   #withoutLf(chunk: Uint8Array): Uint8Array {
@@ -85,8 +85,8 @@ export class Frames {
 }
 
 /** With the blank line it lacks, so that what is written behind it, an error event, does not become part of it. */
-function closed({ bytes }: SseFrame): SseFrame {
-  return new SseFrame(Buffer.concat([bytes, bytes.subarray(-1)]));
+function closed(frame: SseFrame): SseFrame {
+  return frame.with(frame.bytes.subarray(-1));
 }
 
 export function tooLarge(what: string): BrokenUpstream {
