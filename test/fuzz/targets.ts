@@ -1,0 +1,6 @@
+// Everything that is fuzzed.
+import { sse } from "./sse.ts";
+import { splits } from "./splits.ts";
+import type { Target } from "./target.ts";
+
+export const TARGETS: readonly Target[] = [sse, splits];
