@@ -1,6 +1,7 @@
 // Everything that is fuzzed.
 import { sse } from "./sse.ts";
+import { json } from "./json.ts";
 import { splits } from "./splits.ts";
 import type { Target } from "./target.ts";
 
-export const TARGETS: readonly Target[] = [sse, splits];
+export const TARGETS: readonly Target[] = [sse, splits, json];
