@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { clampWait, goDurationMs, instantMs, retryAfterMs } from "./limits.ts";
+import { clampWait, goDurationMs, instantMs, retryAfterMs, usedShare } from "./limits.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00Z");
 const after = (headers: Record<string, string>): number | undefined =>
@@ -33,6 +33,12 @@ describe("retry-after", () => {
     [{ "retry-after": "Infinity" }, undefined],
     [{ "retry-after": "" }, undefined],
     [{ "retry-after": "soon" }, undefined],
+    [{ "retry-after-ms": "9".repeat(400), "retry-after": "60" }, 60_000],
+    [{ "retry-after": "Monday" }, undefined],
+    [{ "retry-after": "Sun 2030" }, undefined],
+    [{ "retry-after": "Sun, 01 Mar 2026 12:00:30" }, undefined],
+    [{ "retry-after": "Sun, 01 Mar 2026 12:00:30 PST" }, undefined],
+    [{ "retry-after": "Sun, 01 Mar 2026 12:00:30 GMT", date: "Sunday" }, 30_000],
     [{}, undefined],
   ])("%p is %p ms", (headers, wanted) => {
     expect(after(headers)).toBe(wanted);
@@ -58,6 +64,7 @@ test.each<[string, number | undefined]>([
   ["5", undefined],
   ["5x", undefined],
   ["-1s", undefined],
+  [`${"9".repeat(400)}h`, undefined],
 ])("the Go duration %p is %p ms", (text, wanted) => {
   expect(goDurationMs(text)).toBe(wanted);
 });
@@ -66,7 +73,17 @@ test("instants come as RFC 3339 or as epoch seconds, nothing else", () => {
   expect(instantMs("2026-03-01T12:00:00Z")).toBe(NOW);
   expect(instantMs(String(NOW / 1_000))).toBe(NOW);
   expect(instantMs("12 March")).toBeUndefined();
+  expect(instantMs("2026-03-01T12:00:00")).toBeUndefined();
+  expect(instantMs("9".repeat(400))).toBeUndefined();
   expect(instantMs(null)).toBeUndefined();
+});
+
+test("a counter's used share is a number or nothing", () => {
+  expect(usedShare("10", "4")).toBeCloseTo(0.6);
+  expect(usedShare("10", "12")).toBe(0);
+  for (const remaining of [null, "", "-Infinity", "Infinity", "many"])
+    expect(usedShare("10", remaining)).toBeUndefined();
+  for (const limit of [null, "0", "-5", "Infinity"]) expect(usedShare(limit, "5")).toBeUndefined();
 });
 
 test("a wait is kept within one second and eight days", () => {

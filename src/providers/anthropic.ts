@@ -2,7 +2,7 @@
 
 import type { Access, Account } from "../core/account.ts";
 import type { Candidate } from "../core/exchange.ts";
-import { EXTRA_USAGE, instantMs, type LimitWindow, retryAfterMs } from "../core/limits.ts";
+import { EXTRA_USAGE, instantMs, type LimitWindow, retryAfterMs, usedShare } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Draft, FailedAnswer, Provider } from "../core/ports.ts";
 import { USER_AGENT } from "../core/version.ts";
@@ -74,22 +74,14 @@ export const anthropic: Provider = {
   limits(headers: Headers, nowMs: number): readonly LimitWindow[] {
     const windows: LimitWindow[] = [];
     for (const header of COUNTERS) {
-      const limit = Number(headers.get(header.limit) ?? Number.NaN);
-      if (!(limit > 0)) continue;
-      const remaining = Number(headers.get(header.remaining) ?? Number.NaN);
-      if (Number.isNaN(remaining)) continue;
+      const used = usedShare(headers.get(header.limit), headers.get(header.remaining));
+      if (used === undefined) continue;
       const resetAt = instantMs(headers.get(header.reset));
-      windows.push({
-        name: header.name,
-        used: 1 - remaining / limit,
-        resetAt,
-        source: "header",
-        seenAt: nowMs,
-      });
+      windows.push({ name: header.name, used, resetAt, source: "header", seenAt: nowMs });
     }
     for (const header of UNIFIED) {
       const used = Number(headers.get(header.utilization) ?? Number.NaN);
-      if (Number.isNaN(used)) continue;
+      if (!(used >= 0 && used < Number.POSITIVE_INFINITY)) continue;
       const resetAt = instantMs(headers.get(header.reset));
       windows.push({ name: header.name, used, resetAt, source: "header", seenAt: nowMs });
     }

@@ -246,6 +246,8 @@ describe("a refusal", () => {
     expect(outcome).toMatchObject({
       fault: { status: 429, type: "usage_limit_reached", retryAfterMs: 90_000 },
     });
+    const endless = judged({ status: 429, body: { error: { ...reached, resets_in_seconds: 1e9 } } });
+    expect(endless).toMatchObject({ fault: { retryAfterMs: 8 * 24 * 3_600_000 } });
   });
 
   test("in plain text is told as a request's error, with the field it names", () => {

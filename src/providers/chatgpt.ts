@@ -6,7 +6,7 @@ import { type Failure, GatewayError } from "../core/errors.ts";
 import type { Ask, Candidate, Errand } from "../core/exchange.ts";
 import { labelOf } from "../core/frame-peek.ts";
 import { type Members, member, parseObject, scanObject, valueAt } from "../core/json.ts";
-import { type LimitWindow, retryAfterMs } from "../core/limits.ts";
+import { clampWait, type LimitWindow, retryAfterMs } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Draft, FailedAnswer, Provider, UpstreamRequest } from "../core/ports.ts";
 import type { SseFrame } from "../core/sse.ts";
@@ -157,7 +157,7 @@ function withHeaderError(answer: FailedAnswer): FailedAnswer {
 
 function waiting(fault: Failure, waitMs: number | undefined): Failure {
   if (fault instanceof GatewayError || fault.retryAfterMs !== undefined) return fault;
-  return { ...fault, retryAfterMs: waitMs };
+  return { ...fault, retryAfterMs: clampWait(waitMs) };
 }
 
 /** The service's framework refuses in plain text (`{"detail":…}`), without a type and without naming the field apart. */

@@ -5,7 +5,7 @@ import { type Failure, type Fault, GatewayError } from "../core/errors.ts";
 import type { Candidate, Errand } from "../core/exchange.ts";
 import { requestHeaders } from "../core/headers.ts";
 import { type JsonObject, numberAt } from "../core/json.ts";
-import { clampWait, goDurationMs, retryAfterMs } from "../core/limits.ts";
+import { clampWait, goDurationMs, retryAfterMs, secondsMs } from "../core/limits.ts";
 import type { Blame, Outcome } from "../core/outcome.ts";
 import type { Draft, FailedAnswer, UpstreamRequest, WireError } from "../core/ports.ts";
 import { USER_AGENT } from "../core/version.ts";
@@ -134,10 +134,10 @@ export const OVERLOADED = /server_is_overloaded|slow_down|Selected model is at c
 
 /** `resets_in_seconds` or `resets_at` (epoch seconds) in an error body. */
 export function bodyResetMs(error: JsonObject | undefined, nowMs: number): number | undefined {
-  const inSeconds = numberAt(error, "resets_in_seconds");
-  const at = numberAt(error, "resets_at");
-  if (at !== undefined && at * 1_000 > nowMs) return at * 1_000 - nowMs;
-  return inSeconds === undefined || inSeconds < 0 ? undefined : inSeconds * 1_000;
+  const inMs = secondsMs(numberAt(error, "resets_in_seconds"));
+  const at = secondsMs(numberAt(error, "resets_at"));
+  if (at !== undefined && at > nowMs) return at - nowMs;
+  return inMs === undefined || inMs < 0 ? undefined : inMs;
 }
 
 /** "Please try again in 11.05s", the only hint some limits give. */

@@ -2,7 +2,7 @@
 
 import type { Access, Account } from "../core/account.ts";
 import type { Candidate } from "../core/exchange.ts";
-import { goDurationMs, type LimitWindow, retryAfterMs } from "../core/limits.ts";
+import { goDurationMs, type LimitWindow, retryAfterMs, usedShare } from "../core/limits.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Draft, FailedAnswer, Provider } from "../core/ports.ts";
 import { USER_AGENT } from "../core/version.ts";
@@ -56,12 +56,14 @@ export const openai: Provider = {
   limits(headers: Headers, nowMs: number): readonly LimitWindow[] {
     const windows: LimitWindow[] = [];
     for (const name of COUNTERS) {
-      const limit = Number(headers.get(`x-ratelimit-limit-${name}`) ?? Number.NaN);
-      const remaining = Number(headers.get(`x-ratelimit-remaining-${name}`) ?? Number.NaN);
-      if (!(limit > 0) || Number.isNaN(remaining)) continue;
+      const used = usedShare(
+        headers.get(`x-ratelimit-limit-${name}`),
+        headers.get(`x-ratelimit-remaining-${name}`),
+      );
+      if (used === undefined) continue;
       const reset = goDurationMs(headers.get(`x-ratelimit-reset-${name}`) ?? "");
       const resetAt = reset === undefined ? undefined : nowMs + reset;
-      windows.push({ name, used: 1 - remaining / limit, resetAt, source: "header", seenAt: nowMs });
+      windows.push({ name, used, resetAt, source: "header", seenAt: nowMs });
     }
     return windows;
   },

@@ -19,6 +19,16 @@ const primary = (percent: string, more: Record<string, string> = {}): Record<str
   ...more,
 });
 
+test("an event's numbers that cannot be are no window and no time", () => {
+  const told = (window: object): unknown =>
+    eventWindows(JSON.parse(JSON.stringify({ rate_limits: { primary: window } })), NOW).map(
+      ({ used, resetAt }) => [used, resetAt],
+    );
+  expect(told({ used_percent: -1, reset_at: SECONDS })).toEqual([]);
+  expect(told({ used_percent: 50, reset_at: 1e308 })).toEqual([[0.5, undefined]]);
+  expect(told({ used_percent: 50, reset_after_seconds: 1e308 })).toEqual([[0.5, undefined]]);
+});
+
 describe("headers", () => {
   test("tell both windows, by their length", () => {
     const headers = primary("42.5", {

@@ -1,7 +1,7 @@
 // What the ChatGPT backend says of an account's quotas, in the headers of any answer and in events of its own.
 
 import { booleanAt, type Json, type JsonObject, numberAt, objectAt, stringAt } from "../../core/json.ts";
-import { EXTRA_USAGE, type LimitWindow } from "../../core/limits.ts";
+import { EXTRA_USAGE, type LimitWindow, secondsMs } from "../../core/limits.ts";
 
 /** The plan's own quota. Others are for single models, and are named behind it. */
 const PLAN = "codex";
@@ -46,7 +46,7 @@ export function eventWindows(data: JsonObject, nowMs: number): readonly LimitWin
   const quotas = ["primary", "secondary"].flatMap((place) => {
     const window = objectAt(limits, place);
     const percent = numberAt(window, "used_percent");
-    if (percent === undefined) return [];
+    if (percent === undefined || percent < 0) return [];
     const resetAt = resetOf(numberAt(window, "reset_at"), numberAt(window, "reset_after_seconds"), nowMs);
     const minutes = numberAt(window, "window_minutes");
     return [{ family: familyOf(family), place, percent, minutes, resetAt }];
@@ -94,8 +94,9 @@ function headerQuotas(headers: Headers, nowMs: number): readonly Quota[] {
 
 /** Epoch ms, from epoch seconds or from seconds to go. */
 function resetOf(at: number | undefined, after: number | undefined, nowMs: number): number | undefined {
-  if (at !== undefined && at > 0) return at * 1_000;
-  return after === undefined ? undefined : nowMs + after * 1_000;
+  if (at !== undefined && at > 0) return secondsMs(at);
+  const afterMs = secondsMs(after);
+  return afterMs === undefined ? undefined : nowMs + afterMs;
 }
 
 function windowsOf(quotas: readonly Quota[], credits: Credits | undefined, source: Source): LimitWindow[] {
