@@ -103,3 +103,10 @@ test("log probabilities go out with the text they are about, and no further", ()
   const out = events.flatMap((event) => (event.type === "delta" ? (event.logprobs ?? []) : []));
   expect(out).toEqual(tokens.slice(0, 2));
 });
+
+test("a log probability whose token is no text goes out with whatever text comes", () => {
+  const cutter = new StopCutter(["END"]);
+  cutter.step({ type: "block_open", block: { type: "text" } });
+  const events = cutter.step({ type: "delta", text: "abc", logprobs: [{ token: { toString: 1 } }] });
+  expect(events.at(-1)).toMatchObject({ type: "delta", text: "abc", logprobs: [{ token: { toString: 1 } }] });
+});

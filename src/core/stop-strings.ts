@@ -2,7 +2,7 @@
 // the answer ends with it; what the upstream still sends is only waited for, because its usage comes last.
 
 import type { StreamEvent } from "./hub.ts";
-import type { JsonObject } from "./json.ts";
+import { type JsonObject, stringAt } from "./json.ts";
 
 type Delta = StreamEvent & { type: "delta" };
 
@@ -109,7 +109,7 @@ export class StopCutter {
     this.#ahead += text.length;
     const out: JsonObject[] = [];
     for (let token = this.#tokens[0]; token !== undefined; token = this.#tokens[0]) {
-      const length = String(token["token"]).length;
+      const length = (stringAt(token, "token") ?? "").length;
       if (length > this.#ahead) return out;
       this.#ahead -= length;
       out.push(token);

@@ -1,6 +1,6 @@
 // The one place that writes the events of a response: item added, parts, deltas, done, in order and numbered.
 
-import type { JsonObject } from "../../core/json.ts";
+import { type JsonObject, stringAt } from "../../core/json.ts";
 
 /** A text that grows: which events carry it, and under which names. */
 interface Growth {
@@ -51,7 +51,7 @@ export type GrowthName = keyof typeof GROWTHS;
 export class Grammar {
   #sequence = 0;
   #outputIndex = -1;
-  #itemId: unknown;
+  #itemId = "";
   #parts = { content_index: -1, summary_index: -1 };
   #events: JsonObject[] = [];
 
@@ -68,7 +68,7 @@ export class Grammar {
 
   openItem(item: JsonObject): void {
     this.#outputIndex++;
-    this.#itemId = item["id"];
+    this.#itemId = stringAt(item, "id") ?? "";
     this.#parts = { content_index: -1, summary_index: -1 };
     this.emit("response.output_item.added", { output_index: this.#outputIndex, item });
   }
@@ -102,7 +102,7 @@ export class Grammar {
   }
 
   #place(growth: Growth): JsonObject {
-    const item = { item_id: String(this.#itemId), output_index: this.#outputIndex };
+    const item = { item_id: this.#itemId, output_index: this.#outputIndex };
     return growth.index === undefined ? item : { ...item, [growth.index]: this.#parts[growth.index] };
   }
 }

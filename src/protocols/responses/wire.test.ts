@@ -77,6 +77,18 @@ test("usage and id are read from the event's response and from a whole answer", 
   expect(responsesWire.mayCount(named("response.created", { response: { usage: null } }))).toBe(false);
 });
 
+test("an item whose id is no text is unfolded without one", () => {
+  const content = [{ type: "output_text", text: "x" }];
+  const item = { type: "message", role: "assistant", id: { toString: 1 }, content };
+  const text = responsesWire.unfold({
+    id: "resp_1",
+    object: "response",
+    status: "completed",
+    output: [item],
+  });
+  expect(text).toContain('"item_id":"","output_index":0,"content_index":0,"delta":"x"');
+});
+
 describe("error", () => {
   test.each([
     [{ error: { message: "m", type: "tokens", param: null, code: "rate_limit_exceeded" } }, 429, "tokens"],
