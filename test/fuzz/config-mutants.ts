@@ -13,6 +13,9 @@ const KNOWN_KEYS = [
   "proxy",
   "constructor",
   "__proto__",
+  "toString",
+  "type",
+  "content",
   "_x",
 ];
 

@@ -8,7 +8,7 @@ import type { Dice } from "./dice.ts";
 import { memberOf, object, textOf, tree, type Tree } from "./json-tree.ts";
 import { Wrong } from "./target.ts";
 
-const ACCOUNT: Account = {
+export const ACCOUNT: Account = {
   name: "a",
   platform: "anthropic",
   type: "api_key",
@@ -26,7 +26,7 @@ const ACCOUNT: Account = {
   disabled: false,
   allowExtraUsage: false,
 };
-const ASK: Omit<Ask, "body" | "members"> = {
+export const ASK: Omit<Ask, "body" | "members"> = {
   protocol: "messages",
   key: { name: "k", models: undefined, concurrency: undefined, requestsPerMinute: undefined, weight: 1 },
   model: "m",
