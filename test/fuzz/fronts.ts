@@ -12,9 +12,8 @@ import { startGateway } from "../support/gateway.ts";
 import { ask, textAnswer } from "../support/made-streams.ts";
 import { closedPort } from "../support/ports.ts";
 import { MODELS } from "../support/samples.ts";
-import { seeded } from "../support/seeded.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
-import { below, oneOf } from "./target.ts";
+import { Dice } from "./dice.ts";
 
 interface Front extends AsyncDisposable {
   readonly name: string;
@@ -98,12 +97,12 @@ async function verdict(url: string, bytes: Buffer, upstream: Upstream): Promise<
 function inputs(count: number, seed: number): readonly (readonly [string, Buffer])[] {
   const known = Object.entries(readings(WIRE)).map(([name, [, text]]) => [name, text] as const);
   const mixed = Array.from({ length: count }, (_, index) => {
-    const chance = seeded(seed + index);
-    const [first, second] = [oneOf(chance, known), oneOf(chance, known)];
+    const dice = new Dice(seed + index);
+    const [first, second] = [dice.pick(known), dice.pick(known)];
     const [head = ""] = first[1].split("\r\n\r\n");
     const rest = second[1].slice(second[1].indexOf("\r\n\r\n"));
     const lines = head.split("\r\n");
-    const added = oneOf(chance, [
+    const added = dice.pick([
       "",
       "transfer-encoding: chunked",
       "content-length: 3",
@@ -112,7 +111,7 @@ function inputs(count: number, seed: number): readonly (readonly [string, Buffer
       "te: trailers",
       "expect: 100-continue",
     ]);
-    if (added !== "") lines.splice(1 + below(chance, lines.length), 0, added);
+    if (added !== "") lines.splice(1 + dice.below(lines.length), 0, added);
     return [
       `${first[0]} + ${second[0]} + ${added} (seed ${seed + index})`,
       lines.join("\r\n") + rest,
