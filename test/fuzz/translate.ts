@@ -68,7 +68,9 @@ function real(protocol: Protocol): JsonObject[] {
   const recorded = REQUEST_NAMES.map(sampleRequest)
     .filter(({ path }) => PATHS[path.split("?", 1)[0] ?? ""] === protocol)
     .map(({ body }) => body as JsonObject);
-  const parts = Object.values(SAMPLES).flatMap((each) => each[protocol] ?? []);
+  const parts = Object.values(SAMPLES)
+    .map((each) => each[protocol])
+    .filter((each) => each !== undefined);
   const fields = Object.values(FIELD_SAMPLES[protocol]);
   return [...recorded, ...[...parts, ...fields].map((members) => smallest(protocol, members))];
 }
