@@ -8,6 +8,7 @@ import { ROWS as front } from "./front.ts";
 import { ROWS as leaving } from "./leaving.ts";
 import { ROWS as limits } from "./limits.ts";
 import { ROWS as pool } from "./pool.ts";
+import { ROWS as process } from "./process.ts";
 import { ROWS as queue } from "./queue.ts";
 import { ROWS as reload } from "./reload.ts";
 import { ROWS as road } from "./road.ts";
@@ -33,5 +34,6 @@ export const TABLE: readonly Row[] = [
   ...queue,
   ...reload,
   ...leaving,
+  ...process,
   ...thrown,
 ].toSorted((a, b) => a.number - b.number);

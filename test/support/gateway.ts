@@ -54,9 +54,14 @@ export interface ChildGateway extends AsyncDisposable {
 export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** Shell words before the program's own, such as a limit: it is what runs there. */
+  readonly shell?: string;
+  /** Nobody reads what it writes, as when a terminal is stopped. */
+  readonly unread?: boolean;
 }
 
-const MAIN = join(import.meta.dirname, "..", "..", "src", "main.ts");
+/** The program. */
+export const MAIN = join(import.meta.dirname, "..", "..", "src", "main.ts");
 const IDLE_WITHIN_MS = 2000;
 const START_WITHIN_MS = 10_000;
 const STOP_WITHIN_MS = 5000;
@@ -117,11 +122,14 @@ export async function spawnGateway(config: JsonObject, options: ChildOptions = {
   const port = await closedPort();
   const url = `http://127.0.0.1:${port}`;
   const file = await writeConfig({ ...config, listen_addr: `127.0.0.1:${port}` });
-  const command = [process.execPath, MAIN, "-config", file.path, ...(options.args ?? [])];
+  const own = [process.execPath, MAIN, "-config", file.path, ...(options.args ?? [])];
+  const command =
+    options.shell === undefined ? own : ["sh", "-c", `${options.shell}; exec "$@"`, "sh", ...own];
   const env = { ...process.env, ...options.env };
   const child = Bun.spawn(command, { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const written: string[] = [];
-  const readers = [child.stdout, child.stderr].map((stream) => collect(stream, written));
+  const read = options.unread === true ? [child.stderr] : [child.stdout, child.stderr];
+  const readers = read.map((stream) => collect(stream, written));
   const output = (): string => written.join("");
   const close = once(async () => {
     child.kill("SIGTERM");
