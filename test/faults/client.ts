@@ -23,6 +23,9 @@ import {
 } from "./row.ts";
 import { Script } from "./scene.ts";
 
+/** Nobody waits for a limit here, however busy the machine is. */
+const PATIENT = { connect_timeout: "5m", first_event_timeout: "5m", stream_read_timeout: "5m" };
+
 /** How soon the upstream must see that the client has left; as a rule, because the machine may be busy. */
 const NOTICED_MS = 100;
 
@@ -82,7 +85,7 @@ async function leavesSoon(on: Stage, script: Script, exchange: Exchange, by: "fi
 
 async function leavesBeforeFirstByte(each: Case): Promise<void> {
   const script = new Script("first");
-  await using on = await stage(each, { accounts: [{ answer: script.answer }, {}] });
+  await using on = await stage(each, { accounts: [{ answer: script.answer }, {}], config: PATIENT });
   const tookMs: number[] = [];
   for (const by of ["fin", "rst"] as const) {
     for (let turn = 0; turn < 6; turn += 1) {
@@ -98,7 +101,7 @@ async function leavesBeforeFirstByte(each: Case): Promise<void> {
 
 async function leavesMidway(each: Case): Promise<void> {
   const script = new Script("first");
-  await using on = await stage(each, { accounts: [{ answer: script.answer }, {}] });
+  await using on = await stage(each, { accounts: [{ answer: script.answer }, {}], config: PATIENT });
   const pieces = ["Here ", "it ", "breaks ", "off."];
   const half: Answer = each.stream
     ? sse(textStream(each.upstream, pieces), { cutAt: -250, end: "hang" })
@@ -160,7 +163,7 @@ async function leavesWhileSending(each: Case): Promise<void> {
 
 async function closesHalf(each: Case): Promise<void> {
   const script = new Script("first");
-  await using on = await stage(each, { accounts: [{ answer: script.answer }, {}] });
+  await using on = await stage(each, { accounts: [{ answer: script.answer }, {}], config: PATIENT });
   script.next(hangBeforeHeaders());
   const exchange = on.begin({ text: "Closes half." });
   await until("the upstream is asked", () => on.upstream("first").active === 1 && script.left === 0);
@@ -175,7 +178,6 @@ async function closesHalf(each: Case): Promise<void> {
 
 /** What the kernel keeps on both ways, generously; without a brake it would be hundreds of megabytes a second. */
 const KERNEL_BYTES = 48 << 20;
-const PATIENT = { connect_timeout: "5m", first_event_timeout: "5m", stream_read_timeout: "5m" };
 
 function flooding(each: Case): { readonly answer: Answer; readonly takenBytes: number } {
   const frames = textFrames(each.upstream);

@@ -124,7 +124,8 @@ async function badFiles(each: Case): Promise<void> {
     const before = count(gateway.output(), "config-refused");
     await gateway.file.write(text);
     gateway.signal("SIGHUP");
-    await until(`${text.slice(0, 20)} is refused`, () => count(gateway.output(), "config-refused") > before);
+    const isRefused = (): boolean => count(gateway.output(), "config-refused") > before;
+    await until(`${text.slice(0, 20)} is refused`, isRefused, 10_000);
   }
   await until("it is said", () => count(gateway.output(), "stays in force") >= BAD.length);
   assert.equal(await checked(gateway, whole.slice(0, 200)), 1);

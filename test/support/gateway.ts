@@ -62,7 +62,7 @@ export interface ChildOptions {
 
 /** The program. */
 export const MAIN = join(import.meta.dirname, "..", "..", "src", "main.ts");
-const IDLE_WITHIN_MS = 2000;
+const IDLE_WITHIN_MS = 10_000;
 const START_WITHIN_MS = 10_000;
 const STOP_WITHIN_MS = 5000;
 

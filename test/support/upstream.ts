@@ -44,7 +44,7 @@ export interface Upstream extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const IDLE_WITHIN_MS = 2000;
+const IDLE_WITHIN_MS = 10_000;
 const BACKLOG = 4096;
 
 interface Service {
