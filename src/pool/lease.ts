@@ -57,9 +57,9 @@ export class PoolLease implements Lease {
   /** Enters the lease as the one that probes what has run out. */
   probe(now: number): void {
     const { live, route, candidate } = this;
-    if (live.cooldowns.probeAt(candidate.model) !== undefined) live.probe = this;
+    if (live.cooldowns.probeAt(candidate.model) !== undefined) live.probe ??= this;
     for (const health of [live.health, route.health]) {
-      if (health.ejectedUntil !== undefined && now >= health.ejectedUntil) health.probe = this;
+      if (health.ejectedUntil !== undefined && now >= health.ejectedUntil) health.probe ??= this;
     }
   }
 

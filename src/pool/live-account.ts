@@ -73,8 +73,10 @@ export class LiveAccount {
     if (!ejected && this.cooldowns.size === 0) return "open";
     const probeAt = this.cooldowns.probeAt(model);
     if (probeAt !== undefined && now < probeAt) return "cooling";
+    // One at a time probes a cooldown, also where an ejected account is better than none.
+    if (probeAt !== undefined && this.probe !== undefined) return "probing";
     if (isHeldOut(health, now) || isHeldOut(route.health, now)) return "ejected";
-    if (probeAt !== undefined) return this.probe === undefined ? "probe" : "probing";
+    if (probeAt !== undefined) return "probe";
     return ejected ? "probe" : "open";
   }
 

@@ -143,17 +143,15 @@ export class Slots {
   #lease(entry: Entry, search: Search): PoolLease {
     const { live, candidate } = entry;
     const now = this.#clock.now();
-    const isProbe = live.standing(candidate.model, now) === "probe";
+    const standing = live.standing(candidate.model, now);
     if (live !== search.bound?.live) takeTurn(entry);
     this.#number += 1;
     const lease = new PoolLease(entry, search, this.#number, this.#keeper);
     live.count(1);
     this.#active += 1;
     this.#count(search.ask.key.name, 1);
-    if (isProbe) {
-      lease.probe(now);
-      search.hasProbed = true;
-    }
+    if (standing !== "open") lease.probe(now);
+    if (standing === "probe") search.hasProbed = true;
     search.tried.add(live);
     return lease;
   }

@@ -29,6 +29,9 @@ const STEPS = 60;
 const MODELS = ["one", "two"];
 const LEAST_MS = { limit: MINUTE, quota: 15 * MINUTE, credential: 30 * MINUTE, model: HOUR } as const;
 
+/** What it may double to. Until then, whoever was sent before says nothing new. */
+const MOST_MS = { limit: 30 * MINUTE, quota: 24 * HOUR, credential: 24 * HOUR, model: HOUR } as const;
+
 interface Taken {
   readonly trip: Trip;
   readonly account: string;
@@ -203,7 +206,7 @@ export class PoolWorld implements World {
       kind: blame.on,
       model: scope,
       notBefore: now + waitMs,
-      mayLastTo: now + 1.1 * (forMs ?? waitMs),
+      mayLastTo: now + 1.1 * (forMs ?? MOST_MS[blame.on]),
       from: this.acquired + 1,
     });
   }

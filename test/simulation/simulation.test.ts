@@ -39,3 +39,8 @@ test.each(PLANTED)(
   },
   60_000,
 );
+
+test("histories that once broke a rule break none any more", async () => {
+  for (const from of [62_418, 75_871, 214_222, 292_301, 397_798, 724_933])
+    expect((await liveAll("pool", { from, count: 1 })).findings).toEqual([]);
+});
