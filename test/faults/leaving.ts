@@ -32,7 +32,7 @@ async function drains(each: Case): Promise<void> {
   const answer: Answer = (request, connection) =>
     (request.body.includes("ends never") ? begun(each) : gate.answer)(request, connection);
   const accounts = [{ answer, more: { concurrency: 3 } }];
-  const config = { ...PATIENT, shutdown_grace: "1500ms", queue_timeout: "20s" };
+  const config = { ...PATIENT, shutdown_grace: "3s", queue_timeout: "20s" };
   await using on = await stage(each, { accounts, config });
   const inTime = [on.ask({ text: "One." }), on.ask({ text: "Two." })];
   const endless = on.begin({ text: "It ends never." });
