@@ -51,6 +51,9 @@ export interface Server {
 /** Paths of the services that the gateway does not speak itself: they are passed on. */
 const ERRAND = /^(\/v1(\/[\w.-]+)+|\/responses\/compact)$/;
 
+/** One host with or without a port, or none, as in HTTP/1.0. Anything else is refused (RFC 9112 §3.2); two come joined by a comma. */
+const HOST = /^(?:[\w.~!$&'()*+;=%-]*|\[[\da-f:.]+\])(?::\d{0,5})?$/i;
+
 /** Bun would enforce a limit of its own on bodies; ours is kept where they are read, in the client's protocol. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
@@ -68,10 +71,12 @@ export function startServer(options: ServerOptions): Server {
     // Outside development Bun would let a second gateway share the port without a word.
     reusePort: false,
     fetch: (request, bun) =>
-      dispatch(
-        { table, errand: options.routes.errand, sockets, bun, peer: () => peerOf(request, bun) },
-        request,
-      ),
+      HOST.test(request.headers.get("host") ?? "")
+        ? dispatch(
+            { table, errand: options.routes.errand, sockets, bun, peer: () => peerOf(request, bun) },
+            request,
+          )
+        : plain(400, "invalid_request", "this is no host, or more than one", { connection: "close" }),
     websocket: sockets.handler,
     error: (error) => {
       options.onError(error);
@@ -155,9 +160,9 @@ function dispatch(arrival: Arrival, request: Request): Answer {
   return plain(405, "method_not_allowed", `use ${route.method} here`, { allow: route.method });
 }
 
-/** The path of an absolute URL, without building a URL object for every request. */
+/** The path of a URL, which is absolute unless no host was named, without building a URL object for every request. */
 function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
   if (start < 0) return "/";
   const query = url.indexOf("?", start);
   return query < 0 ? url.slice(start) : url.slice(start, query);
