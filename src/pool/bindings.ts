@@ -7,6 +7,7 @@ import type { Clock, Records, SavedState } from "../core/ports.ts";
 
 const MAX_BINDINGS = 100_000;
 const LONGEST_MS = 24 * 3_600_000;
+const FORGOTTEN_FOR_ONE = 2;
 
 export interface Binding {
   readonly account: string;
@@ -56,6 +57,7 @@ export class Bindings {
     const now = this.#options.clock.now();
     let binding = this.get(key);
     if (binding?.account !== account) {
+      this.#forgetOver(now);
       binding = { account, bornAt: now, expiresAt: 0, savedUntil: 0, moved, slow: 0 };
       this.#map.set(key, binding);
     }
@@ -72,6 +74,21 @@ export class Bindings {
   remove(key: string): void {
     if (!this.#map.delete(key)) return;
     this.#options.records.save({ kind: this.#options.kind, key, value: "", expiresAt: 0 });
+  }
+
+  /** How many are kept, also of those that are over. */
+  get size(): number {
+    return this.#map.size;
+  }
+
+  /** What has rested longest is over first. Some go for each that comes, so that they do not pile up to the bound. */
+  #forgetOver(now: number): void {
+    let left = FORGOTTEN_FOR_ONE;
+    for (const key of this.#map.rkeys()) {
+      const oldest = this.#map.peek(key);
+      if (left-- === 0 || oldest === undefined || oldest.expiresAt > now) return;
+      this.#map.delete(key);
+    }
   }
 
   /** Writes down what has slid since it was saved. */
