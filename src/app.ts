@@ -124,7 +124,14 @@ function listen(current: Current, log: Log, routes: Routes): Server {
   const { host = "::", port } = current.config.listen;
   const onError = (error: unknown): void =>
     log({ level: "error", event: "unhandled", fields: { error: String(error) } });
-  return startServer({ host, port, onError, trustedProxies: () => current.config.trustedProxies, routes });
+  return startServer({
+    host,
+    port,
+    onError,
+    trustedProxies: () => current.config.trustedProxies,
+    maxBodyBytes: () => current.settings.maxBodyBytes,
+    routes,
+  });
 }
 
 interface Running {

@@ -33,6 +33,8 @@ export interface ServerOptions {
   readonly routes: Routes;
   /** Addresses and ranges whose `x-forwarded-for` counts. */
   readonly trustedProxies: () => readonly string[];
+  /** Bytes that a body may have. */
+  readonly maxBodyBytes: () => number;
   /** A failure nobody caught: the client gets a plain 500. */
   readonly onError: (error: unknown) => void;
 }
@@ -70,13 +72,15 @@ export function startServer(options: ServerOptions): Server {
     development: false,
     // Outside development Bun would let a second gateway share the port without a word.
     reusePort: false,
-    fetch: (request, bun) =>
-      HOST.test(request.headers.get("host") ?? "")
-        ? dispatch(
-            { table, errand: options.routes.errand, sockets, bun, peer: () => peerOf(request, bun) },
-            request,
-          )
-        : plain(400, "invalid_request", "this is no host, or more than one", { connection: "close" }),
+    fetch: (request, bun) => {
+      if (!HOST.test(request.headers.get("host") ?? ""))
+        return plain(400, "invalid_request", "this is no host, or more than one", { connection: "close" });
+      const peer = (): Peer => peerOf(request, bun);
+      const answer = dispatch({ table, errand: options.routes.errand, sockets, bun, peer }, request);
+      return mayBeEndless(request.headers, options.maxBodyBytes())
+        ? partingIfUnread(request, answer)
+        : answer;
+    },
     websocket: sockets.handler,
     error: (error) => {
       options.onError(error);
@@ -142,6 +146,18 @@ interface Arrival {
 }
 
 type Answer = Promise<Response> | Response | undefined;
+
+/** Whether more may come in than anybody would read. */
+function mayBeEndless(headers: Headers, maxBytes: number): boolean {
+  return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > maxBytes;
+}
+
+/** Bun would take in whatever is left of a body that nobody read, for as long as it comes: the connection ends instead. */
+async function partingIfUnread(request: Request, answer: Answer): Promise<Response | undefined> {
+  const response = await answer;
+  if (!request.bodyUsed || response?.status === 413) response?.headers.set("connection", "close");
+  return response;
+}
 
 /** Undefined when the connection has become a WebSocket. */
 function dispatch(arrival: Arrival, request: Request): Answer {

@@ -4,7 +4,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readings, type Wire } from "../faults/front.ts";
+import { readings } from "../faults/front.ts";
+import type { Wire } from "../faults/front-wire.ts";
 import { json } from "../support/answers.ts";
 import { post, sendRaw } from "../support/client.ts";
 import { account, CLIENT_KEY, gatewayConfig } from "../support/gateway-config.ts";

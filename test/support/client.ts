@@ -20,6 +20,8 @@ export interface Reply {
   readonly raw: Buffer;
   readonly interim: readonly number[];
   readonly end: ReplyEnd;
+  /** Whether the other side closed the connection; known of clients that stay. */
+  readonly closed: boolean;
   readonly problem: string | undefined;
   /** Milliseconds from the start of the request. */
   readonly headAtMs: number | undefined;
@@ -50,6 +52,8 @@ export interface Behaviour {
   readonly leaveBy?: "fin" | "rst";
   /** Close the sending half right after the request. */
   readonly halfClose?: boolean;
+  /** With its answer complete, waits for the other side to close the connection, for as long as `timeoutMs` says. */
+  readonly stays?: boolean;
   /** `never` reads nothing at all; a number is bytes per second. */
   readonly read?: "all" | "never" | number;
 }
@@ -170,6 +174,8 @@ class Receiver {
   readonly #watchers = new Set<() => void>();
   #resolve: (reply: Reply) => void = () => undefined;
   #over = false;
+  #isComplete = false;
+  #closed = false;
   #status = 0;
   #headers: readonly Header[] = [];
   #framing: Framing | undefined;
@@ -187,6 +193,7 @@ class Receiver {
       { role: "response", bodiless },
       {
         head: (head) => {
+          if (this.#isComplete) return;
           this.#status = Number(head.startLine.split(" ")[1]);
           this.#headers = head.headers;
           this.#framing = head.framing;
@@ -197,12 +204,14 @@ class Receiver {
       },
     );
     socket.on("data", (bytes: Buffer) => this.#takeBytes(bytes));
-    socket.on("end", () => this.#finish(this.#reader.close() === "complete" ? "complete" : "fin"));
+    socket.on("end", () => this.#part(this.#reader.close() === "complete" ? "complete" : "fin"));
     socket.on("error", (error: NodeJS.ErrnoException) =>
-      this.#finish(error.code === "ECONNREFUSED" ? "refused" : "rst", error.message),
+      this.#part(error.code === "ECONNREFUSED" ? "refused" : "rst", error.message),
     );
-    socket.on("close", () => this.#finish("fin"));
-    this.#after(behaviour.timeoutMs ?? TIMEOUT_MS, () => this.#finish("timeout"));
+    socket.on("close", () => this.#part("fin"));
+    this.#after(behaviour.timeoutMs ?? TIMEOUT_MS, () =>
+      this.#finish(this.#isComplete ? "complete" : "timeout"),
+    );
     if (behaviour.leaveAfterMs !== undefined)
       this.#after(behaviour.leaveAfterMs, () => this.leave(behaviour.leaveBy ?? "fin"));
   }
@@ -231,6 +240,7 @@ class Receiver {
     this.#firstByteAtMs ??= this.#elapsed();
     this.receivedBytes += bytes.length;
     this.#raw.push(bytes);
+    if (this.#isComplete) return;
     try {
       this.#reader.push(bytes);
     } catch (error) {
@@ -245,6 +255,7 @@ class Receiver {
   }
 
   #takeBody(bytes: Buffer): void {
+    if (this.#isComplete) return;
     const limit = this.#behaviour.leaveAtByte;
     const kept = limit === undefined ? bytes : bytes.subarray(0, limit - this.#bodyBytes);
     this.#body.push(kept);
@@ -254,7 +265,13 @@ class Receiver {
 
   #endMessage(): void {
     if (this.#status >= 100 && this.#status < 200 && this.#status !== 101) this.#interim.push(this.#status);
+    else if (this.#behaviour.stays === true) this.#isComplete = true;
     else this.#finish("complete");
+  }
+
+  #part(end: ReplyEnd, problem?: string): void {
+    this.#closed = true;
+    this.#finish(this.#isComplete ? "complete" : end, problem);
   }
 
   #after(durationMs: number, act: () => void): void {
@@ -285,6 +302,7 @@ class Receiver {
       raw: Buffer.concat(this.#raw),
       interim: this.#interim,
       end,
+      closed: this.#closed,
       problem,
       headAtMs: this.#headAtMs,
       firstByteAtMs: this.#firstByteAtMs,
