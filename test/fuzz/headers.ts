@@ -61,6 +61,7 @@ const PASSED = [
     "anthropic-beta",
     "user-agent",
     "session_id",
+    "session-id",
     "originator",
     "idempotency-key",
   ],
