@@ -15,7 +15,7 @@ import {
 } from "./raw-stands.ts";
 import { Wrong, type Bench, type Target } from "./target.ts";
 
-type Verdicts = Readonly<Partial<Record<StandName, Verdict>>>;
+export type Verdicts = Readonly<Partial<Record<StandName, Verdict>>>;
 
 interface Disagreement {
   readonly kind: Kind;
@@ -46,7 +46,7 @@ function isUnread(verdict: Verdict | undefined): boolean {
 }
 
 /** What must not be, whoever is in front. */
-function broken(input: RawInput, verdicts: Verdicts): string | undefined {
+export function broken(input: RawInput, verdicts: Verdicts): string | undefined {
   const alone = verdicts.gateway === undefined ? [] : bodiesOf(verdicts.gateway);
   // A chunk may end in the line end behind the body.
   const other = alone.find((body) => !input.bodies.includes(body.trim()));
@@ -101,7 +101,7 @@ function knownAs({ kind, front }: Disagreement, twists: readonly string[]): Know
   );
 }
 
-function disagreements(verdicts: Verdicts, surplus: Surplus | undefined): Disagreement[] {
+export function disagreements(verdicts: Verdicts, surplus: Surplus | undefined): Disagreement[] {
   const found = FRONT_NAMES.flatMap((front): Disagreement[] => {
     const kind = disagreement(front, verdicts);
     return kind === undefined ? [] : [{ kind, front, what: "" }];
