@@ -75,6 +75,7 @@ export const splits: Target = {
   inputs: PLACES.length,
   short: 250,
   open: () => ({
+    jobs: 1,
     play(seed) {
       const place = PLACES[(seed * STRIDE) % PLACES.length];
       if (place === undefined) return;

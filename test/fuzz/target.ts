@@ -9,7 +9,7 @@ export class Wrong extends Error {
 export interface Bench {
   /** Makes the input of this seed and gives it to what is fuzzed. @throws whatever is wrong */
   play(seed: number): void | Promise<void>;
-  /** Inputs under way at once; 1 unless it says so. Only those that wait for sockets have more, and no time limit. */
+  /** Inputs under way at once. Who says how many has no time limit: one that waits for sockets, or plays many as one. */
   readonly jobs?: number;
   /** What the run has met, for people. */
   report?(): readonly string[];
