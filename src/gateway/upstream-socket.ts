@@ -4,6 +4,7 @@
 import { numberAt, objectAt, parseObject, stringAt } from "../core/json.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { UpstreamRequest } from "../core/ports.ts";
+import { throughProxy } from "../core/proxy.ts";
 
 const BETA = "responses_websockets=2026-02-06";
 /** Frames that the client has not taken yet; a socket cannot be told to wait. */
@@ -39,9 +40,10 @@ export function postUrl(url: string): string {
  */
 export function askBySocket(request: UpstreamRequest, options: SocketOptions): Promise<Response | undefined> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(request.url, settingsFor(request.headers, options.proxy));
+    const { signal, proxy } = options;
+    const settings = settingsFor(request.headers, proxy);
+    const socket = throughProxy(proxy, () => new WebSocket(request.url, settings));
     const frames = new Frames(socket);
-    const { signal } = options;
     const abort = (): void => {
       reject(signal.reason);
       frames.end();

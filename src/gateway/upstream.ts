@@ -5,6 +5,7 @@ import type { Account } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Blame } from "../core/outcome.ts";
 import type { Clock, UpstreamRequest } from "../core/ports.ts";
+import { fetchThrough } from "../core/proxy.ts";
 import { BrokenUpstream } from "./broken.ts";
 import type { Routes } from "./routes.ts";
 import { askBySocket, isSocket, postUrl } from "./upstream-socket.ts";
@@ -132,7 +133,7 @@ export class Upstream {
     const { signal } = this.#abort;
     const answer = isSocket(request.url) ? await askBySocket(request, { signal, proxy }) : undefined;
     if (answer !== undefined) return answer;
-    const init: BunFetchRequestInit = {
+    return fetchThrough(proxy, postUrl(request.url), {
       method: "POST",
       headers: request.headers,
       body: request.body,
@@ -140,9 +141,7 @@ export class Upstream {
       signal,
       keepalive,
       timeout: false,
-    };
-    if (proxy !== undefined) init.proxy = proxy;
-    return fetch(postUrl(request.url), init);
+    });
   }
 
   /** The next bytes, or undefined at the answer's clean end. @throws BrokenUpstream */

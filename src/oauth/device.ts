@@ -2,6 +2,7 @@
 
 import { parseObject, stringAt, type Json, type JsonObject } from "../core/json.ts";
 import type { Clock } from "../core/ports.ts";
+import { fetchThrough } from "../core/proxy.ts";
 import { exchangeCode } from "./authorize.ts";
 import type { SignedIn } from "./login.ts";
 import { IssuerError, type IssuerSite } from "./token-endpoint.ts";
@@ -87,13 +88,12 @@ async function call(
   const late = new AbortController();
   const stopTimer = clock.after(CALL_MS, () => late.abort());
   try {
-    const response = await fetch(`${site.issuer}/api/accounts/deviceauth/${what}`, {
+    const response = await fetchThrough(site.proxy, `${site.issuer}/api/accounts/deviceauth/${what}`, {
       method: "POST",
       headers: { "content-type": "application/json", accept: "application/json" },
       body: JSON.stringify(body),
       redirect: "manual",
       signal: AbortSignal.any([late.signal, signal]),
-      ...(site.proxy === undefined ? {} : { proxy: site.proxy }),
     });
     const text = await response.text();
     return { status: response.status, body: text.length > MAX_ANSWER_BYTES ? undefined : parseObject(text) };

@@ -3,6 +3,7 @@
 
 import { type JsonObject, numberAt, objectAt, parseObject, stringAt } from "../core/json.ts";
 import type { Clock } from "../core/ports.ts";
+import { fetchThrough } from "../core/proxy.ts";
 import { USER_AGENT } from "../core/version.ts";
 import { expiryOf, identityOf } from "./claims.ts";
 import type { Identity, Tokens } from "./login.ts";
@@ -110,7 +111,7 @@ async function post(
   const late = new AbortController();
   const stopTimer = clock.after(CAP_MS, () => late.abort());
   try {
-    const response = await fetch(`${site.issuer}/oauth/token`, {
+    const response = await fetchThrough(site.proxy, `${site.issuer}/oauth/token`, {
       method: "POST",
       headers: {
         "content-type": "application/x-www-form-urlencoded",
@@ -122,7 +123,6 @@ async function post(
       // On a connection that was used before, fetch would send it again by itself when that has gone stale.
       keepalive: false,
       signal: late.signal,
-      ...(site.proxy === undefined ? {} : { proxy: site.proxy }),
     });
     const date = Date.parse(response.headers.get("date") ?? "");
     const text = await readText(response);
