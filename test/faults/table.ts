@@ -9,6 +9,7 @@ import { ROWS as leaving } from "./leaving.ts";
 import { ROWS as limits } from "./limits.ts";
 import { ROWS as pool } from "./pool.ts";
 import { ROWS as process } from "./process.ts";
+import { ROWS as proxied } from "./proxied.ts";
 import { ROWS as queue } from "./queue.ts";
 import { ROWS as reload } from "./reload.ts";
 import { ROWS as road } from "./road.ts";
@@ -21,6 +22,7 @@ import { ROWS as thrown } from "./thrown.ts";
 export const TABLE: readonly Row[] = [
   ...connect,
   ...road,
+  ...proxied,
   ...framing,
   ...silence,
   ...cut,
