@@ -1,7 +1,8 @@
 // What is known of the network behind accounts, by route: the proxy if there is one, else the origin. Two uses:
 // a connect timeout, which fetch has not, and whether a connection that died was one kept from before.
 
-import { connect } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
+import { connect as connectSecurely } from "node:tls";
 import type { Account } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";
@@ -59,14 +60,13 @@ export class Routes {
         stop = this.#clock.after(FRESH_MS - age, look);
         return;
       }
-      const socket = connect(addressOf(account));
-      hangUp = () => socket.destroy();
-      socket.on("error", hangUp);
-      socket.on("connect", () => {
+      const socket = dial(account.proxy ?? account.origin, () => {
         this.answered(account);
         stop();
         hangUp();
       });
+      hangUp = () => socket.destroy();
+      socket.on("error", hangUp);
       stop = this.#clock.after(timeoutMs / 2, () => {
         hangUp();
         onUnreachable(unreachable());
@@ -95,8 +95,12 @@ function unreachable(): BrokenUpstream {
   return new BrokenUpstream(failure, { on: "route" });
 }
 
-function addressOf(account: Account): { host: string; port: number } {
-  const url = new URL(account.proxy ?? account.origin);
-  const port = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
-  return { host: url.hostname.replace(/^\[|\]$/g, ""), port };
+/** Where TLS is spoken, whoever takes the connection has to take part in that, too; as whom is for fetch to judge. */
+function dial(address: string, onConnected: () => void): Socket {
+  const { hostname, protocol, port } = new URL(address);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  if (protocol === "http:") return connect({ host, port: Number(port || 80) }, onConnected);
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  const to = { host, port: Number(port || 443), ...name, rejectUnauthorized: false };
+  return connectSecurely(to, onConnected);
 }
