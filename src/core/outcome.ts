@@ -24,7 +24,10 @@ export type Blame =
   | { readonly on: "model" }
   | { readonly on: "api" }
   | { readonly on: "account" }
-  | { readonly on: "route" }
+  | {
+      readonly on: "route";
+      /** No connection came about: it would not for others there either. */ readonly unreached?: true;
+    }
   | { readonly on: "provider" }
   | { readonly on: "nobody" };
 

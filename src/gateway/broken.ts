@@ -13,3 +13,6 @@ export class BrokenUpstream extends Error {
     this.blame = blame;
   }
 }
+
+/** Nobody answered there, whoever asks. */
+export const UNREACHED: Blame = { on: "route", unreached: true };

@@ -6,7 +6,7 @@ import { connect as connectSecurely } from "node:tls";
 import type { Account } from "../core/account.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";
-import { BrokenUpstream } from "./broken.ts";
+import { BrokenUpstream, UNREACHED } from "./broken.ts";
 
 /** An answer this recent proves that the route can be connected to. */
 const FRESH_MS = 30_000;
@@ -92,7 +92,7 @@ export class Routes {
 
 function unreachable(): BrokenUpstream {
   const failure = new GatewayError("upstream_timeout", "the upstream could not be connected to in time");
-  return new BrokenUpstream(failure, { on: "route" });
+  return new BrokenUpstream(failure, UNREACHED);
 }
 
 /** Where TLS is spoken, whoever takes the connection has to take part in that, too; as whom is for fetch to judge. */

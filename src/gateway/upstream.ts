@@ -6,7 +6,7 @@ import { GatewayError } from "../core/errors.ts";
 import type { Blame } from "../core/outcome.ts";
 import type { Clock, UpstreamRequest } from "../core/ports.ts";
 import { fetchThrough } from "../core/proxy.ts";
-import { BrokenUpstream } from "./broken.ts";
+import { BrokenUpstream, UNREACHED } from "./broken.ts";
 import type { Routes } from "./routes.ts";
 import { askBySocket, isSocket, postUrl } from "./upstream-socket.ts";
 
@@ -280,7 +280,7 @@ export class Upstream {
     const code = codeOf(thrown);
     if (beforeHead && UNREACHABLE.has(code)) {
       const failure = new GatewayError("upstream_failed", "the upstream could not be reached", cause);
-      return (this.#broken = new BrokenUpstream(failure, { on: "route" }));
+      return (this.#broken = new BrokenUpstream(failure, UNREACHED));
     }
     if (beforeHead && UNTRUSTED.test(code)) {
       const failure = new GatewayError(
@@ -288,7 +288,7 @@ export class Upstream {
         "no secure connection to the upstream came about",
         cause,
       );
-      return (this.#broken = new BrokenUpstream(failure, { on: "route" }));
+      return (this.#broken = new BrokenUpstream(failure, UNREACHED));
     }
     const what = beforeHead
       ? "the upstream closed the connection without an answer"

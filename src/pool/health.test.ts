@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { Outcome } from "../core/outcome.ts";
 import { account, cut, limited, MINUTE, next, OK, rig, type Rig, SECOND, STOP } from "./rig.test.ts";
 
 const failed = next({ on: "account" });
@@ -258,4 +259,22 @@ test("whoever waits gets an ejected account when its time is up", async () => {
   expect(waiting.isWaiting).toBe(true);
   await pool.clock.pass(1);
   expect(waiting.account).toBe("a");
+});
+
+test("of accounts behind a host that nobody reaches a request tries one; after a failure there it tries them all", async () => {
+  const accounts = [
+    ...["a", "b", "c"].map((name) => account(name, { priority: 1, origin: "https://one.test" })),
+    account("elsewhere", { priority: 2, origin: "https://elsewhere.test" }),
+  ];
+  const tried = async (outcome: Outcome): Promise<readonly (string | undefined)[]> => {
+    const trip = await rig(accounts).trip();
+    const names: (string | undefined)[] = [];
+    for (; trip.account !== undefined; await trip.next()) {
+      names.push(trip.account);
+      await trip.end(outcome);
+    }
+    return names;
+  };
+  expect(await tried(next({ on: "route", unreached: true }))).toEqual(["a", "elsewhere"]);
+  expect(await tried(unreachable)).toEqual(["a", "b", "c", "elsewhere"]);
 });

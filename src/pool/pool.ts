@@ -268,6 +268,8 @@ class LivePool implements Pool {
   }
 
   #ended(lease: PoolLease, outcome: Outcome): void {
+    if (outcome.kind === "next" && outcome.blame.on === "route" && outcome.blame.unreached === true)
+      for (const other of lease.route.accounts) lease.search.tried.add(other);
     try {
       this.#consequences.ended(lease, outcome);
     } finally {
