@@ -6,11 +6,10 @@ import { account, gatewayConfig, writeConfig } from "../support/gateway-config.t
 import { startUpstream } from "../support/upstream.ts";
 import { expectGood, expectHits } from "./check.ts";
 import { chanceOf, stage, type Case, type Row } from "./row.ts";
-import { listener, passedOver, type Ways } from "./unreached.ts";
+import { listener, passedOver, TIMED_OUT, type Ways } from "./unreached.ts";
 
 const WARY = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
 const SHORT = { connect_timeout: "200ms", first_event_timeout: "300ms", response_timeout: "300ms" };
-const SILENT = { anthropic: "timeout_error", openai: "server_error", code: "upstream_timeout" };
 
 const PASSWORD = "asks for a password";
 
@@ -26,7 +25,7 @@ const PROXIES: Readonly<Record<string, BadProxy>> = {
   resets: { act: (socket) => socket.resetAndDestroy(), ways: { blamed: "account" } },
   "says nothing": {
     act: () => undefined,
-    ways: { blamed: "account", config: SHORT, told: { status: 504, ...SILENT } },
+    ways: { blamed: "account", config: SHORT, told: TIMED_OUT },
   },
 };
 

@@ -1,20 +1,31 @@
 // What rows about the road to an upstream have in common: that it leads nowhere, and who stands in the way.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Socket } from "node:net";
+import { join } from "node:path";
 import type { JsonObject } from "../support/json-pick.ts";
 import { expectAttempts, expectError, expectGood, expectNotCooled, type Expected } from "./check.ts";
 import { PATIENT, stage, type Case } from "./row.ts";
 
-const FAILED = { status: 502, anthropic: "api_error", openai: "server_error", code: "upstream_failed" };
-export const AT_ONCE_MS = 3_000;
+export const FAILED = {
+  status: 502,
+  anthropic: "api_error",
+  openai: "server_error",
+  code: "upstream_failed",
+};
+export const TIMED_OUT = {
+  status: 504,
+  anthropic: "timeout_error",
+  openai: "server_error",
+  code: "upstream_timeout",
+};
+const AT_ONCE_MS = 3_000;
 
 export interface Ways {
   /** Further members of the account. */
   readonly more?: JsonObject;
   /** Further members of the config. */
   readonly config?: JsonObject;
-  /** What a resolver takes is its own business. */
-  readonly withinMs?: number;
   /** Whom it is blamed on. */
   readonly blamed?: "route" | "account";
   /** What a client is told when there is no other account. */
@@ -23,14 +34,14 @@ export interface Ways {
 
 /** The first account cannot be reached: the next answers at once, nobody rests; alone, its error is told. */
 export async function passedOver(each: Case, url: string, ways: Ways = {}): Promise<void> {
-  const { more = {}, withinMs = AT_ONCE_MS, blamed = "route", told = FAILED } = ways;
+  const { more = {}, blamed = "route", told = FAILED } = ways;
   const config = { ...PATIENT, ...ways.config };
   {
     await using play = await stage(each, { accounts: [{ url, more }, {}], config });
     const reply = await play.ask();
     await expectGood(play, reply, "second");
     await expectAttempts(play, reply, `first:${blamed} second:ok`);
-    assert.ok(reply.endAtMs < withinMs, `at once, not after ${reply.endAtMs} ms`);
+    assert.ok(reply.endAtMs < AT_ONCE_MS, `at once, not after ${reply.endAtMs} ms`);
     expectNotCooled(play, "first");
   }
   await using alone = await stage(each, { accounts: [{ url, more }], config });
@@ -65,4 +76,15 @@ export async function listener(greet: (socket: Socket) => void): Promise<Listene
       await new Promise<void>((resolve) => void server.close(() => resolve()));
     },
   };
+}
+
+/** All but `self` are signed by the authority that lies beside them; `expired` and `self` are for localhost, as is `good`. */
+export type CertificateName = "good" | "elsewhere" | "expired" | "self";
+
+const FOLDER = join(import.meta.dirname, "..", "fixtures", "tls");
+export const AUTHORITY = join(FOLDER, "authority.pem");
+
+export function certificate(name: CertificateName): { readonly cert: string; readonly key: string } {
+  const read = (kind: string): string => readFileSync(join(FOLDER, `${name}.${kind}`), "utf8");
+  return { cert: read("pem"), key: read("key") };
 }
