@@ -103,12 +103,24 @@ export class Upstream {
       const response = await this.#send(request, reused);
       routes.answered(account);
       this.#response = response;
+      this.#refuseTwoLengths(response.headers);
       return { status: response.status, headers: response.headers };
     } catch (thrown) {
       throw this.#reason(thrown, true);
     } finally {
       unguard();
     }
+  }
+
+  /** Bun reads the chunks then, another reader on the way may have gone by the length (RFC 9112 §6.3). */
+  #refuseTwoLengths(headers: Headers): void {
+    if (!headers.has("transfer-encoding") || !headers.has("content-length")) return;
+    // What is there in full Bun has read already, and kept its connection.
+    this.#options.routes.putIdle(this.#options.account);
+    this.#break(
+      this.#brokenBy("upstream_failed", "the upstream's answer has two lengths", { on: "account" }),
+    );
+    throw new Error("two lengths");
   }
 
   /** A kept connection may have died unseen: then, and only then, the same request is sent once more. */
