@@ -1,17 +1,21 @@
-// Upstreams whose HTTP does not add up, and those that send more than they say: nothing of it becomes an answer.
+// Upstreams whose HTTP does not add up: nothing of it becomes an answer.
 import assert from "node:assert/strict";
-import { gzipSync } from "node:zlib";
+import { inTurn } from "../support/answers.ts";
+import type { Reply } from "../support/client.ts";
 import { textAnswer, textStream } from "../support/made-streams.ts";
+import { provider } from "../support/provider.ts";
+import { PROTOCOLS } from "../support/samples.ts";
 import type { Answer } from "../support/upstream.ts";
-import { expectGood, expectWhole } from "./check.ts";
-import { chanceOf, PATIENT, stage, wordsOf, type Case, type Row } from "./row.ts";
+import { chanceOf, PATIENT, stage, until, wordsOf, type Case, type Row, type Stage } from "./row.ts";
 
-const TEXT = wordsOf("first");
+export const TEXT = wordsOf("first");
 const BIG = "x".repeat(20_000);
+
+const BOTH = "both lengths";
 
 type Bytes = Buffer | string;
 
-function bodyOf(each: Case): Buffer {
+export function bodyOf(each: Case): Buffer {
   return each.stream
     ? textStream(each.upstream, [TEXT])
     : Buffer.from(JSON.stringify(textAnswer(each.upstream, TEXT)));
@@ -44,7 +48,7 @@ function variants(each: Case): Readonly<Record<string, readonly Bytes[]>> {
     "a chunk size with a space": [head(TE), chunked(body, ` ${body.length.toString(16)}`)],
     "an endless chunk extension": [head(TE), `5;${BIG}`],
     "a broken last chunk": [head(TE), chunked(body, undefined, "\r\n0\r\nxx")],
-    "both lengths": [head(TE, "content-length: 5\r\n"), chunked(body)],
+    [BOTH]: [head(TE, "content-length: 5\r\n"), chunked(body)],
     "two lengths": [head(length, "content-length: 7\r\n"), body],
     "a length that is no number": [head("content-length: many\r\n"), body],
     "a negative length": [head("content-length: -1\r\n"), body],
@@ -76,83 +80,73 @@ function variants(each: Case): Readonly<Record<string, readonly Bytes[]>> {
   };
 }
 
-function sends(bytes: readonly Bytes[]): Answer {
+type Parting = "closed" | "kept";
+
+/** Closed, whoever reads learns that nothing more comes; kept, it has to find out, and to leave the connection. */
+function sends(bytes: readonly Bytes[], parting: Parting): Answer {
   return async (_request, connection) => {
     for (const each of bytes) await connection.write(each);
+    if (parting === "kept") return;
     await connection.sleep(5);
     connection.end();
+  };
+}
+
+/** For what is waited for in vain. */
+const SHORT = { first_event_timeout: "250ms", response_timeout: "250ms", stream_read_timeout: "250ms" };
+
+/** With the first seed every variant parts both ways, streaming and not, for two of the clients; else by chance. */
+function partings(each: Case): (index: number) => Parting | undefined {
+  const chance = chanceOf(each);
+  const seed = each.seed ?? 0;
+  const client = PROTOCOLS.indexOf(each.client) + (each.client === each.upstream ? 0 : 1);
+  return (index) => {
+    if (seed > 0) return chance() < 0.2 ? (chance() < 0.5 ? "closed" : "kept") : undefined;
+    const turn = Math.floor(client / 2) + Math.floor(index / 2) + (each.stream ? 1 : 0);
+    return (index + client) % 2 === 0 ? (turn % 2 === 0 ? "closed" : "kept") : undefined;
   };
 }
 
 async function brokenFraming(each: Case): Promise<void> {
   const all = Object.entries(variants(each));
   assert.equal(all.length, 40);
-  // The first seed plays all of them, the others some.
-  const chance = chanceOf(each);
-  for (const [name, bytes] of all) {
-    if ((each.seed ?? 0) > 0 && chance() > 0.2) continue;
-    await using play = await stage(each, { accounts: [{ answer: sends(bytes) }, {}], config: PATIENT });
-    const reply = await play.ask();
-    const { text, complete, error, stop } = play.verdict(reply);
-    const { attempts } = await play.record(reply);
-    const byWhom = attempts.at(-1) === "second:ok" ? wordsOf("second") : TEXT;
-    const said = `${name}: ${attempts.join(" ")}, ${reply.status}, ${JSON.stringify(text)}`;
-    if (complete) assert.equal(text, byWhom, said);
-    // A chat stream that lacks only its marker has said why it stopped.
-    else assert.ok((error ?? stop) !== undefined && TEXT.startsWith(text), said);
-    // Whoever looks at the next request on that connection gets the next answer.
-    assert.equal(play.upstream("first").requests.length <= 2, true, said);
+  const partingOf = partings(each);
+  for (const [index, [name, bytes]] of all.entries()) {
+    const parting = partingOf(index);
+    if (parting !== undefined) await brokenOnce(each, `${name}, ${parting}`, sends(bytes, parting));
   }
 }
 
-/** So much of nothing that it is small on the wire. */
-const BOMB_BYTES = 96 << 20;
-let bomb: Buffer | undefined;
-
-async function inflated(each: Case): Promise<void> {
-  await packed(each);
-  await packedTwice(each);
-  if (each.client !== each.upstream || each.stream) return;
-  bomb ??= gzipSync(Buffer.alloc(BOMB_BYTES, "["));
-  const headers = { "content-type": "application/json", "content-encoding": "gzip" };
-  await using play = await stage(each, {
-    accounts: [{ answer: raw(bomb, headers) }, {}],
-    config: PATIENT,
-  });
-  const before = process.memoryUsage().rss;
-  await expectGood(play, await play.ask(), "second");
-  const grown = process.memoryUsage().rss - before;
-  assert.ok(grown < 4 * BOMB_BYTES, `${grown >> 20} MB more for ${BOMB_BYTES >> 20} MB of nothing`);
+async function brokenOnce(each: Case, name: string, answer: Answer): Promise<void> {
+  const accounts = [{ answer: inTurn(answer, provider({ text: TEXT })) }, {}];
+  await using play = await stage(each, { accounts, config: { ...PATIENT, ...SHORT } });
+  const { said, first } = await honest(play, await play.ask(), name);
+  const { requests } = play.upstream("first");
+  const [{ connection } = { connection: undefined }] = requests;
+  assert.ok(connection !== undefined && requests.length <= 2, said);
+  const isBoth = name.startsWith(BOTH);
+  assert.ok(!isBoth || first === "first:account", said);
+  // An answer that Bun has read to its end is refused all the same, but not its connection: what may still come there
+  // belongs to no request.
+  if (first !== "first:ok" && !isBoth) await until(`closed: ${said}`, () => !connection.open);
+  // Whoever looks at the next request gets the next answer.
+  await honest(play, await play.ask({ text: "Again." }), `after ${said}`);
 }
 
-/** Nobody is asked to compress; whoever does is understood, and what it said is passed on plainly. */
-async function packed(each: Case): Promise<void> {
-  const type = each.stream ? "text/event-stream" : "application/json";
-  const answer = raw(gzipSync(bodyOf(each)), { "content-type": type, "content-encoding": "gzip" });
-  await using play = await stage(each, { accounts: [{ answer }], config: PATIENT });
-  const reply = await play.ask();
-  const { text } = await expectWhole(play, reply);
-  assert.equal(text, TEXT);
-  assert.equal(reply.header("content-encoding"), undefined);
-  const [request] = play.upstream("first").requests;
-  assert.equal(request?.header("accept-encoding"), "identity");
-}
-
-async function packedTwice(each: Case): Promise<void> {
-  const type = each.stream ? "text/event-stream" : "application/json";
-  const headers = { "content-type": type, "content-encoding": "gzip, gzip" };
-  const answer = raw(gzipSync(gzipSync(bodyOf(each))), headers);
-  await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
-  await expectGood(play, await play.ask(), "second");
-}
-
-function raw(body: Buffer, headers: Readonly<Record<string, string>>): Answer {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const head = `HTTP/1.1 200 OK\r\n${lines.join("")}content-length: ${body.length}\r\n\r\n`;
-  return async (_request, connection) => {
-    await connection.write(head);
-    await connection.finish(body);
-  };
+/** What is whole is what its account said; anything else is its beginning at most, and says that it is not whole. */
+async function honest(
+  play: Stage,
+  reply: Reply,
+  name: string,
+): Promise<{ readonly said: string; readonly first: string | undefined }> {
+  const { text, complete, error, stop } = play.verdict(reply);
+  const { attempts } = await play.record(reply);
+  const byWhom = attempts.at(-1) === "second:ok" ? wordsOf("second") : TEXT;
+  const said = `${name}: ${attempts.join(" ")}, ${reply.status}, ${JSON.stringify(text)}`;
+  if (complete) assert.equal(text, byWhom, said);
+  // A chat stream that lacks only its marker has said why it stopped.
+  else assert.ok((error ?? stop) !== undefined && TEXT.startsWith(text), said);
+  return { said, first: attempts[0] };
 }
 
 export const ROWS: readonly Row[] = [
@@ -161,5 +155,4 @@ export const ROWS: readonly Row[] = [
     title: "framing that does not add up, in 40 ways: no garbage is an answer",
     run: brokenFraming,
   },
-  { number: 18, title: "compressed answers: understood once, bounded, never twice", run: inflated },
 ];

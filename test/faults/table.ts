@@ -5,6 +5,7 @@ import { ROWS as connect } from "./connect.ts";
 import { ROWS as cut } from "./cut.ts";
 import { ROWS as framing } from "./framing.ts";
 import { ROWS as front } from "./front.ts";
+import { ROWS as inflated } from "./inflated.ts";
 import { ROWS as leaving } from "./leaving.ts";
 import { ROWS as limits } from "./limits.ts";
 import { ROWS as pool } from "./pool.ts";
@@ -24,6 +25,7 @@ export const TABLE: readonly Row[] = [
   ...road,
   ...proxied,
   ...framing,
+  ...inflated,
   ...silence,
   ...cut,
   ...answers,
