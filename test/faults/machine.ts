@@ -1,12 +1,9 @@
 // The road as the machine shows it to the program: names that its resolver never answers for, and an authority that it
 // trusts. Both are taken in when a process starts, so each plays with the program as users start it.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createServer, type Server } from "node:tls";
 import { post, type Reply } from "../support/client.ts";
 import { CLIENT_KEY, gatewayConfig } from "../support/gateway-config.ts";
 import { spawnGateway, type ChildGateway } from "../support/gateway.ts";
@@ -36,16 +33,16 @@ function said(each: Case, reply: Reply): string {
 }
 
 /** A file that is never finished being opened: whoever looks up a name in it waits. */
-function endlessFile(): { readonly path: string } & Disposable {
+async function endlessFile(): Promise<{ readonly path: string } & Disposable> {
   const path = join(tmpdir(), `gateway-test-names-${crypto.randomUUID()}`);
-  assert.equal(spawnSync("sh", ["-c", 'mkfifo "$1"', "sh", path]).status, 0);
+  assert.equal(await Bun.spawn(["sh", "-c", 'mkfifo "$1"', "sh", path]).exited, 0);
   return { path, [Symbol.dispose]: () => rmSync(path, { force: true }) };
 }
 
 /** Names that the resolver neither finds nor gives up: another host's account answers after the connect timeout. */
 export async function hangingNames(each: Case): Promise<void> {
   if (process.platform !== "linux" || !isPlayed(each)) return;
-  using names = endlessFile();
+  using names = await endlessFile();
   await using upstream = await startUpstream();
   upstream.otherwise(provider({ text: wordsOf("second") }));
   const hanging = ["one", "two"].map((name) => accountOf(each, name, "https://hangs", { priority: 1 }));
@@ -63,28 +60,18 @@ export async function hangingNames(each: Case): Promise<void> {
   counted(each);
 }
 
-interface Secured extends AsyncDisposable {
-  readonly url: string;
-}
-
 /** TLS before an upstream. */
-async function secured(upstream: Upstream, name: CertificateName): Promise<Secured> {
-  const server: Server = createServer(certificate(name), (socket) => {
-    const inner = connect(upstream.port, "127.0.0.1");
-    const part = (): void => (socket.destroy(), void inner.destroy());
-    for (const each of [socket, inner]) each.on("error", part).on("close", part);
-    socket.pipe(inner).pipe(socket);
-  });
-  server.on("tlsClientError", () => undefined);
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
-  return {
-    url: `https://localhost:${address.port}`,
-    async [Symbol.asyncDispose]() {
-      await new Promise<void>((resolve) => void server.close(() => resolve()));
+function secured(upstream: Upstream, name: CertificateName): Bun.Server<undefined> {
+  return Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: certificate(name),
+    fetch: async (request) => {
+      const { pathname } = new URL(request.url);
+      const body = await request.bytes();
+      return fetch(`${upstream.url}${pathname}`, { method: "POST", headers: request.headers, body });
     },
-  };
+  });
 }
 
 /** Once an authority is trusted, its certificates are still good only in their time and for their name. */
@@ -95,8 +82,9 @@ export async function trustedAuthority(each: Case): Promise<void> {
   upstream.otherwise(provider({ text: (request) => String(request.credential) }));
   await using stack = new AsyncDisposableStack();
   for (const [index, name] of (["elsewhere", "expired", "good"] as const).entries()) {
-    const { url } = stack.use(await secured(upstream, name));
-    accounts.push(accountOf(each, name, url, { priority: index + 1 }));
+    const server = secured(upstream, name);
+    stack.defer(() => server.stop(true));
+    accounts.push(accountOf(each, name, `https://localhost:${server.port}`, { priority: index + 1 }));
   }
   const env = { NODE_EXTRA_CA_CERTS: AUTHORITY };
   await using gateway = await spawnGateway(gatewayConfig(accounts, PATIENT), { env });
