@@ -21,6 +21,8 @@ interface Options {
   readonly minutes: number;
   readonly streams: number;
   readonly seed: number;
+  /** How long the memory may grow before its slope is taken. */
+  readonly warmUpMinutes: number;
 }
 
 /** Two accounts for each protocol spoken upstream, so that each can stand in for another. */
@@ -202,8 +204,7 @@ interface End {
 
 function report(world: World, { before, after, cpuSeconds, exitCode, broken }: End): JsonObject {
   const { options, crowd, vitals, met, reloads, startedAt } = world;
-  // A runtime's heap grows at first; a quarter of the time, or 15 minutes of a long run, are not looked at.
-  const warmMs = Math.min(15 * 60_000, options.minutes * 15_000);
+  const warmMs = options.warmUpMinutes * 60_000;
   const warm = vitals.filter(({ atMs }) => atMs - startedAt > warmMs);
   const slope = slopePerHour(warm.map(({ atMs, rssBytes }) => ({ atMs, value: rssBytes / MB })));
   const loop = vitals.map(({ loopMs }) => loopMs);
@@ -241,6 +242,7 @@ function report(world: World, { before, after, cpuSeconds, exitCode, broken }: E
       end: tenth((vitals.at(-1)?.rssBytes ?? 0) / MB),
       most: tenth(Math.max(...vitals.map(({ rssBytes }) => rssBytes)) / MB),
       slope_per_hour: Math.round(slope * 100) / 100,
+      minutes: byMinute(vitals).map(tenth),
     },
     loop_ms: {
       p50: tenth(quantile(loop, 0.5)),
@@ -254,15 +256,31 @@ function report(world: World, { before, after, cpuSeconds, exitCode, broken }: E
   };
 }
 
+/** The median of each minute, in MB: a slope alone does not show whether it ends. */
+function byMinute(vitals: readonly Vital[]): number[] {
+  const start = vitals[0]?.atMs ?? 0;
+  const minutes = Map.groupBy(vitals, ({ atMs }) => Math.floor((atMs - start) / 60_000));
+  return [...minutes.values()].map((each) =>
+    quantile(
+      each.map(({ rssBytes }) => rssBytes / MB),
+      0.5,
+    ),
+  );
+}
+
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "3" },
     streams: { type: "string", default: "200" },
     seed: { type: "string", default: "1" },
+    "warm-up": { type: "string" },
   },
 });
+const minutes = Number(values.minutes);
 const result = await soak({
-  minutes: Number(values.minutes),
+  minutes,
+  // A runtime's heap grows at first: a quarter of the time, or 15 minutes of a long run.
+  warmUpMinutes: Number(values["warm-up"] ?? Math.min(15, minutes / 4)),
   streams: Number(values.streams),
   seed: Number(values.seed),
 });
