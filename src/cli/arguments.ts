@@ -1,6 +1,7 @@
 // Reads command lines. `-config X` was always allowed, though by today's custom a long option has two dashes.
 
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { nearest } from "../config/nearest.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 type Options = NonNullable<ParseArgsConfig["options"]>;
@@ -31,8 +32,18 @@ export function readArguments<O extends Options>(args: readonly string[], option
       allowPositionals: true,
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(words(error, Object.keys({ ...COMMON, ...options })));
   }
+}
+
+/** What is wrong with a command line, with the option that was probably meant. */
+function words(error: unknown, known: readonly string[]): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const unknown = /^Unknown option '-{1,2}([^']*)'/.exec(message)?.[1];
+  if (unknown === undefined) return message;
+  const near = unknown.length < 2 ? undefined : nearest(unknown, known);
+  const meant = near === undefined ? "" : `; did you mean --${near}?`;
+  return `there is no option ${unknown.length === 1 ? "-" : "--"}${unknown}${meant}`;
 }
 
 /**

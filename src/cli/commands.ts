@@ -1,7 +1,9 @@
 // The table of commands; `serve` is the default, so that a bare `-config FILE` works as it always did.
 
 import { VERSION } from "../core/version.ts";
+import { nearest } from "../config/nearest.ts";
 import * as check from "./check.ts";
+import * as env from "./env.ts";
 import * as init from "./init.ts";
 import { openImportDesk, openLoginDesk, openRekeyDesk, readLoginFile } from "../desks.ts";
 import { createImportCommand } from "./import.ts";
@@ -9,6 +11,7 @@ import { EXIT, type Io } from "./io.ts";
 import { createLoginCommand } from "./login.ts";
 import { createRekeyCommand } from "./rekey.ts";
 import * as serve from "./serve.ts";
+import { printable } from "./who.ts";
 
 interface Command {
   readonly run: (args: string[], io: Io) => Promise<number>;
@@ -24,6 +27,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: createImportCommand({ read: readLoginFile, open: openImportDesk }),
     does: "takes over a login of Codex or of an older program",
   },
+  env: { run: env.run, does: "points a client at this gateway: claude, codex, openai, opencode" },
   rekey: { run: createRekeyCommand({ open: openRekeyDesk }), does: "seals the logins with a new key" },
 };
 
@@ -34,7 +38,9 @@ export async function command(args: readonly string[], io: Io): Promise<number> 
   const named = first !== undefined && !first.startsWith("-");
   const found = named ? (Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined) : COMMANDS["serve"];
   if (found !== undefined) return await found.run(named ? rest : [...args], io);
-  io.stderr.write(`There is no command "${first ?? ""}".\n\n${usage()}`);
+  const near = nearest(first ?? "", Object.keys(COMMANDS));
+  const meant = near === undefined ? "" : ` Did you mean "${near}"?`;
+  io.stderr.write(`There is no command "${printable(first ?? "")}".${meant}\n\n${usage()}`);
   return EXIT.usage;
 }
 

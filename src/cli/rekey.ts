@@ -1,9 +1,7 @@
 // `rekey`: puts a new master key in place of the one that seals the logins.
 
-import { resolve } from "node:path";
-import { loadConfig } from "../config/load.ts";
-import { formatProblems } from "../config/problems.ts";
 import type { Config } from "../config/schema.ts";
+import { readConfigFor } from "./configured.ts";
 import { EXIT, type Io } from "./io.ts";
 import { runCommand } from "./run-command.ts";
 import { wordsOf } from "./who.ts";
@@ -43,13 +41,7 @@ export function createRekeyCommand(tools: RekeyTools): (args: string[], io: Io) 
   const options = { json: { type: "boolean" } } as const;
   return (args, io) =>
     runCommand(args, io, { help: HELP, options }, async ({ values, configPath }) => {
-      const path = resolve(io.cwd, configPath);
-      const loaded = await loadConfig(path, io.env);
-      if (!loaded.ok) {
-        io.stderr.write(formatProblems(path, loaded.problems));
-        return EXIT.usage;
-      }
-      const outcome = await rekey(tools, loaded.config, io.env);
+      const outcome = await rekey(tools, await readConfigFor(io, configPath), io.env);
       if (values.json === true) io.stdout.write(`${JSON.stringify(outcome)}\n`);
       else if (outcome.rekeyed) io.stdout.write(tell(outcome));
       if (!outcome.rekeyed) io.stderr.write(`The master key could not be changed: ${outcome.reason}\n`);

@@ -1,6 +1,7 @@
 // What every command does with its command line before its own work: help, wrong usage, the config's path.
 
 import { parseConfigPath, readArguments, UsageError } from "./arguments.ts";
+import { ConfigError } from "./configured.ts";
 import { EXIT, type Io } from "./io.ts";
 
 export interface CommandLine<O> {
@@ -20,7 +21,7 @@ export interface Given<O extends Options> {
   readonly configPath: string;
 }
 
-/** Runs `work` with what was given. A UsageError, also one of its own, shows the help and exits 2. */
+/** Runs `work` with what was given. Its UsageError shows the help and exits 2, a ConfigError only exits 2. */
 export async function runCommand<O extends Options>(
   args: readonly string[],
   io: Io,
@@ -37,8 +38,9 @@ export async function runCommand<O extends Options>(
     if (extra !== undefined) throw new UsageError(`unexpected "${extra}"`);
     return await work({ values, words, configPath: parseConfigPath(args, io.env) });
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    io.stderr.write(`${error.message}\n\n${line.help}`);
+    if (error instanceof ConfigError) io.stderr.write(`${error.message}\n`);
+    else if (error instanceof UsageError) io.stderr.write(`${error.message}\n\n${line.help}`);
+    else throw error;
     return EXIT.usage;
   }
 }
