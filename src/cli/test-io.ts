@@ -1,5 +1,6 @@
 // For tests of commands: an Io that keeps what is written, in a folder of its own.
 
+import { onTestFinished } from "bun:test";
 import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,17 +13,12 @@ export interface TestIo extends Io {
   err(): string;
 }
 
-const made: string[] = [];
-process.on("exit", () => {
-  for (const folder of made) rmSync(folder, { recursive: true, force: true });
-});
-
 /** `answers` are the lines of stdin; without any, nobody can be asked. */
 export async function testIo(env: Io["env"] = {}, answers?: readonly string[]): Promise<TestIo> {
   let out = "";
   let err = "";
   const cwd = await mkdtemp(join(tmpdir(), "cli-"));
-  made.push(cwd);
+  onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
   return {
     stdout: { write: (text: string) => (out += text) },
     stderr: { write: (text: string) => (err += text) },
