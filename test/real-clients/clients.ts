@@ -1,6 +1,7 @@
 // How each client is started without a terminal, pointed at a gateway, with a home of its own and no way to the outside.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { clientOf, type Pointing } from "../../src/cli/clients.ts";
 import { CLIENT_KEY } from "../support/gateway-config.ts";
 import type { ClientName } from "./install.ts";
 import type { Step } from "./model.ts";
@@ -59,7 +60,10 @@ function plainEnv({ home }: Setting): Record<string, string> {
   };
 }
 
-const MODALITIES = { input: ["text", "image"], output: ["text"] };
+/** As `env` tells users to. */
+function pointing(client: ClientName, { url, model }: Setting): Pointing {
+  return clientOf(client).point({ url, key: CLIENT_KEY, model, models: [] });
+}
 
 export const HOW: Readonly<Record<ClientName, Client>> = {
   claude: {
@@ -86,8 +90,7 @@ export const HOW: Readonly<Record<ClientName, Client>> = {
       ],
       env: {
         ...plainEnv(setting),
-        ANTHROPIC_BASE_URL: setting.url,
-        ANTHROPIC_AUTH_TOKEN: CLIENT_KEY,
+        ...pointing("claude", setting).set,
         CLAUDE_CONFIG_DIR: join(setting.home, "claude"),
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
         DISABLE_AUTOUPDATER: "1",
@@ -106,22 +109,14 @@ export const HOW: Readonly<Record<ClientName, Client>> = {
       }),
     },
     start(setting, prompt, picture) {
-      const { program, work, home, model, url } = setting;
-      put(
-        join(home, "codex", "config.toml"),
-        `model = "${model}"
-model_provider = "gateway"
-[model_providers.gateway]
-name = "gateway"
-base_url = "${url}/v1"
-env_key = "GATEWAY_KEY"
-wire_api = "responses"
-`,
-      );
+      const { program, work, home } = setting;
+      const { set, args } = pointing("codex", setting);
+      mkdirSync(join(home, "codex"), { recursive: true });
       const shown = picture === undefined ? [] : ["-i", picture];
       return {
         command: [
           program,
+          ...args,
           "exec",
           "--skip-git-repo-check",
           "--dangerously-bypass-approvals-and-sandbox",
@@ -130,7 +125,7 @@ wire_api = "responses"
           prompt,
           ...shown,
         ],
-        env: { ...plainEnv(setting), CODEX_HOME: join(home, "codex"), GATEWAY_KEY: CLIENT_KEY },
+        env: { ...plainEnv(setting), CODEX_HOME: join(home, "codex"), ...set },
       };
     },
   },
@@ -148,21 +143,14 @@ wire_api = "responses"
       }),
     },
     start(setting, prompt, picture) {
-      const { program, home, model, url } = setting;
+      const { program, home } = setting;
+      const { set } = pointing("opencode", setting);
       const config = join(home, "opencode.json");
-      const provider = {
-        npm: "@ai-sdk/openai-compatible",
-        options: { baseURL: `${url}/v1`, apiKey: CLIENT_KEY },
-        models: { [model]: { name: model, attachment: true, tool_call: true, modalities: MODALITIES } },
-      };
-      put(
-        config,
-        JSON.stringify({ provider: { gateway: provider }, autoupdate: false, permission: "allow" }),
-      );
+      put(config, JSON.stringify({ autoupdate: false, permission: "allow" }));
       const shown = picture === undefined ? [] : ["--file", picture];
       return {
-        command: [program, "run", prompt, "--model", `gateway/${model}`, ...shown],
-        env: { ...plainEnv(setting), OPENCODE_CONFIG: config, OPENCODE_DISABLE_AUTOUPDATE: "1" },
+        command: [program, "run", prompt, ...shown],
+        env: { ...plainEnv(setting), OPENCODE_CONFIG: config, ...set, OPENCODE_DISABLE_AUTOUPDATE: "1" },
       };
     },
   },
