@@ -1,5 +1,6 @@
 // The table of commands; `serve` is the default, so that a bare `-config FILE` works as it always did.
 
+import { systemClock } from "../core/clock.ts";
 import { VERSION } from "../core/version.ts";
 import { nearest } from "../config/nearest.ts";
 import * as check from "./check.ts";
@@ -11,6 +12,7 @@ import { EXIT, type Io } from "./io.ts";
 import { createLoginCommand } from "./login.ts";
 import { createRekeyCommand } from "./rekey.ts";
 import * as serve from "./serve.ts";
+import { createStatusCommand } from "./status.ts";
 import { printable } from "./who.ts";
 
 interface Command {
@@ -28,6 +30,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     does: "takes over a login of Codex or of an older program",
   },
   env: { run: env.run, does: "points a client at this gateway: claude, codex, openai, opencode" },
+  status: {
+    run: createStatusCommand({ clock: systemClock }),
+    does: "shows the accounts of a running gateway",
+  },
   rekey: { run: createRekeyCommand({ open: openRekeyDesk }), does: "seals the logins with a new key" },
 };
 

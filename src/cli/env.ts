@@ -8,6 +8,7 @@ import { configOfClient, FileError, undo, write } from "./client-files.ts";
 import { EXIT, type Io, programName } from "./io.ts";
 import { configuredModels, listedModels } from "./known-models.ts";
 import { runCommand } from "./run-command.ts";
+import { isTerminal } from "./style.ts";
 import { type Shell, SHELL_WORDS, shellNamed, shellOf } from "./shells.ts";
 
 const HELP = `Usage: sub2api_simple env claude|codex|openai|opencode [--shell SHELL] [--write | --undo] [-config FILE]
@@ -104,7 +105,7 @@ async function wish(
 }
 
 async function modelsAt(target: Target, io: Io, configPath: string): Promise<readonly string[]> {
-  const listed = await listedModels(target);
+  const listed = await listedModels(target, io);
   if (listed !== undefined && listed.length > 0) return listed;
   try {
     return configuredModels(await readConfigFor(io, configPath));
@@ -133,7 +134,7 @@ interface Hint {
 
 /** Somebody looks at the lines, which do nothing by being looked at. */
 function hint({ io, name, shell, json }: Hint): void {
-  if (json || !("isTTY" in io.stdout) || io.stdout.isTTY !== true) return;
+  if (json || !isTerminal(io.stdout)) return;
   // npm says what it starts, unless it is told not to.
   const program = programName(io.env).replace("npm start", "npm start -s");
   const use = SHELL_WORDS[shell].use(`${program} env ${name}`);

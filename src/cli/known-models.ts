@@ -1,23 +1,19 @@
 // The models that a client may be told of: those the running gateway lists, else those the config names.
 
 import type { Config } from "../config/schema.ts";
-import { arrayAt, type Json, stringAt } from "../core/json.ts";
+import { arrayAt, stringAt } from "../core/json.ts";
+import { AskError, askGateway } from "./asking.ts";
 import type { Target } from "./configured.ts";
-
-const WITHIN_MS = 5_000;
+import type { Io } from "./io.ts";
 
 /** Undefined when nobody answers as a gateway does. */
-export async function listedModels({ url, key }: Target): Promise<readonly string[] | undefined> {
+export async function listedModels(target: Target, io: Io): Promise<readonly string[] | undefined> {
   try {
-    const answer = await fetch(`${url}/v1/models`, {
-      headers: { authorization: `Bearer ${key}` },
-      signal: AbortSignal.timeout(WITHIN_MS),
-    });
-    if (!answer.ok) return undefined;
-    const body = (await answer.json()) as Json;
+    const body = await askGateway(target, "/v1/models", io);
     const names = arrayAt(body, "data")?.map((each) => stringAt(each, "id"));
     return names?.filter((each) => each !== undefined);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof AskError)) throw error;
     return undefined;
   }
 }
