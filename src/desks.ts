@@ -11,6 +11,7 @@ import { createSignInDesk, type SignInDesk } from "./oauth/desk.ts";
 import { type FoundLogin, readLoginFile } from "./oauth/login-file.ts";
 import type { Identity, LoginSource } from "./oauth/login.ts";
 import { type Rotated, rotateKey } from "./oauth/vault-rotate.ts";
+import { openRecordsReader, type RecordsReader } from "./stores/records-reader.ts";
 import { openLoginStore } from "./stores/logins-sqlite.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -62,6 +63,11 @@ export async function openImportDesk(config: Config, env: Env): Promise<ImportDe
     },
     close: () => logins.close(),
   };
+}
+
+/** The records of a configuration; undefined when there are none yet. @throws with a message for the operator */
+export function openRecordsDesk({ dataDir }: Config): RecordsReader | undefined {
+  return openRecordsReader(join(dataDir, "sub2api.sqlite"));
 }
 
 interface RekeyDesk extends Closing {

@@ -5,14 +5,16 @@ import { VERSION } from "../core/version.ts";
 import { nearest } from "../config/nearest.ts";
 import * as check from "./check.ts";
 import * as env from "./env.ts";
+import { createExplainCommand } from "./explain.ts";
 import * as init from "./init.ts";
-import { openImportDesk, openLoginDesk, openRekeyDesk, readLoginFile } from "../desks.ts";
+import { openImportDesk, openLoginDesk, openRecordsDesk, openRekeyDesk, readLoginFile } from "../desks.ts";
 import { createImportCommand } from "./import.ts";
 import { EXIT, type Io } from "./io.ts";
 import { createLoginCommand } from "./login.ts";
 import { createRekeyCommand } from "./rekey.ts";
 import * as serve from "./serve.ts";
 import { createStatusCommand } from "./status.ts";
+import { createUsageCommand } from "./usage.ts";
 import { printable } from "./who.ts";
 
 interface Command {
@@ -33,6 +35,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   status: {
     run: createStatusCommand({ clock: systemClock }),
     does: "shows the accounts of a running gateway",
+  },
+  usage: {
+    run: createUsageCommand({ open: openRecordsDesk, clock: systemClock }),
+    does: "shows tokens and estimated costs by account, key, model, day",
+  },
+  explain: {
+    run: createExplainCommand({ open: openRecordsDesk }),
+    does: "says why a request went where it went",
   },
   rekey: { run: createRekeyCommand({ open: openRekeyDesk }), does: "seals the logins with a new key" },
 };
