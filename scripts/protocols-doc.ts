@@ -6,6 +6,7 @@ import type { Field, Fields, Writes } from "../src/core/fields.ts";
 import { PART_NAMES } from "../src/core/parts.ts";
 import type { Translator } from "../src/core/ports.ts";
 import { CODECS } from "../src/protocols/index.ts";
+import { table } from "./table.ts";
 
 const TITLES: Readonly<Record<Protocol, string>> = {
   messages: "Messages",
@@ -19,12 +20,6 @@ function translatorOf(protocol: Protocol): Translator {
   const { translator } = CODECS[protocol];
   if (translator === undefined) throw new Error(`${protocol} cannot be translated`);
   return translator;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
 function fieldsOf(client: Protocol): string {

@@ -90,6 +90,14 @@ function tellNeedy(io: Io, app: App, told: readonly string[]): void {
   io.stdout.write(`To sign in, open in a browser (or elsewhere: ${elsewhere}):\n${logins.join("\n")}\n`);
 }
 
+/** Which settings differ that hold from the start to the end of a process. */
+function lasting(started: Config, config: Config): string[] {
+  const { host, port } = config.listen;
+  const listens = started.listen.host === host && started.listen.port === port;
+  const stays = started.dataDir === config.dataDir;
+  return [...(listens ? [] : ["listen_addr"]), ...(stays ? [] : ["data_dir"])];
+}
+
 function follow(path: string, current: Config, app: App, io: Io): ConfigWatch {
   return watchConfig({
     path,
@@ -103,6 +111,9 @@ function follow(path: string, current: Config, app: App, io: Io): ConfigWatch {
         event: "config-reloaded",
         fields: { path, accounts: config.accounts.length },
       });
+      const settings = lasting(current, config);
+      if (settings.length > 0)
+        app.log({ level: "warn", event: "restart-needed", fields: { settings: settings.join(" ") } });
     },
     onProblems(problems) {
       app.log({ level: "error", event: "config-refused", fields: { path, problems: problems.length } });

@@ -63,7 +63,7 @@ export const accountSchema = z.strictObject({
   disabled: describe(z.boolean().default(false), "Keeps the account in the file but out of the pool."),
   reserve: describe(
     z.strictObject({ "5h": share.optional(), "7d": share.optional() }).default({}),
-    "Share of a limit window that the gateway never uses.",
+    "Share of a limit window that the gateway never uses. Checked, but not in force yet.",
     { "5h": 0.05, "7d": 0.1 },
   ),
   allow_extra_usage: describe(

@@ -135,6 +135,9 @@ async function badFiles(each: Case): Promise<void> {
   await writtenSlowly(gateway, whole);
   expectAnswered(each, await askAt(gateway, each, SECOND_CLIENT_KEY));
   await until("the new account has served", () => gateway.output().includes('"account":"renamed"'));
+  await gateway.file.write({ ...config, listen_addr: "127.0.0.1:1" });
+  await until("a new address waits for a start", () => gateway.output().includes('"settings":"listen_addr"'));
+  expectAnswered(each, await askAt(gateway, each, CLIENT_KEY));
 }
 
 /** Half a file, a pause, the rest: what is read in between is bad, and the whole is taken without being asked to. */
