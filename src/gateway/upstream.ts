@@ -241,28 +241,33 @@ export class Upstream {
   close(): void {
     this.#stopTimers();
     if (this.#cancelled) return;
-    if (this.#finished) return this.#keep();
+    const { routes, account, clock } = this.#options;
+    if (this.#finished) return routes.putIdle(account);
     const reader = this.#reader;
     if (reader === undefined || this.#broken !== undefined) return this.cancel();
-    const stop = this.#options.clock.after(DRAIN_MS, () => this.cancel());
+    // Bun may give the connection to the next request before this one is told of its end.
+    routes.putIdle(account);
+    const lose = (): void => {
+      routes.takeIdle(account);
+      this.cancel();
+    };
+    const stop = clock.after(DRAIN_MS, lose);
     reader.read().then(
       ({ done }) => {
         stop();
-        if (!done) return this.cancel();
+        if (!done) return lose();
         this.#finished = true;
-        this.#keep();
       },
-      () => stop(),
+      () => {
+        stop();
+        if (!this.#cancelled) lose();
+      },
     );
   }
 
   #stopTimers(): void {
     this.#stopTimer?.();
     this.#stopDeadline?.();
-  }
-
-  #keep(): void {
-    this.#options.routes.putIdle(this.#options.account);
   }
 
   #watch(afterMs: number): void {

@@ -1,10 +1,10 @@
 // Faults of connections: nobody there, nobody answering, and kept connections that die or speak out of turn.
 import assert from "node:assert/strict";
-import { hangUp, json, reset, thenWhenIdle } from "../support/answers.ts";
+import { hangUp, json, reset } from "../support/answers.ts";
 import { textAnswer } from "../support/made-streams.ts";
 import { blackHole } from "../support/ports.ts";
 import { provider } from "../support/provider.ts";
-import type { Answer, UpstreamRequest } from "../support/upstream.ts";
+import type { Answer, Connection, UpstreamRequest } from "../support/upstream.ts";
 import {
   expectAttempts,
   expectError,
@@ -60,13 +60,31 @@ async function blackHoles(each: Case): Promise<void> {
   await expectError(each, nobody, await nobody.ask(), TIMED_OUT);
 }
 
+interface Parting {
+  readonly answer: Answer;
+  /** What happens to the kept connection once its answer has been read. */
+  readonly whenIdle?: () => void;
+}
+
 /** How a kept connection goes: while it is idle, or only when the next request is on it. */
-const PARTINGS: Readonly<Record<string, Answer>> = {
-  "FIN while idle": thenWhenIdle(good("first"), 2, "fin"),
-  "RST while idle": thenWhenIdle(good("first"), 2, "rst"),
-  "RST under a request": onceFirst(good("first"), reset()),
-  "FIN under a request": onceFirst(good("first"), hangUp()),
+const PARTINGS: Readonly<Record<string, () => Parting>> = {
+  "FIN while idle": () => leaving((socket) => socket.end()),
+  "RST while idle": () => leaving((socket) => socket.resetAndDestroy()),
+  "RST under a request": () => ({ answer: onceFirst(good("first"), reset()) }),
+  "FIN under a request": () => ({ answer: onceFirst(good("first"), hangUp()) }),
 };
+
+/** A reset sooner than that would take back what of the answer has not been read. */
+function leaving(leave: (socket: Connection["socket"]) => void): Parting {
+  const kept: Connection[] = [];
+  return {
+    answer(request, connection) {
+      kept.push(connection);
+      return good("first")(request, connection);
+    },
+    whenIdle: () => kept.splice(0).forEach(({ socket }) => leave(socket)),
+  };
+}
 
 /** The first request of each connection gets the one answer, later ones the other. */
 function onceFirst(first: Answer, later: Answer): Answer {
@@ -79,10 +97,12 @@ function onceFirst(first: Answer, later: Answer): Answer {
 }
 
 async function keptConnectionDies(each: Case): Promise<void> {
-  for (const [parting, answer] of Object.entries(PARTINGS)) {
+  for (const [parting, make] of Object.entries(PARTINGS)) {
+    const { answer, whenIdle } = make();
     // One account alone: nothing but a second connection to it can help.
     await using play = await stage(each, { accounts: [{ answer }], config: PATIENT });
     await expectGood(play, await play.ask(), "first");
+    whenIdle?.();
     await Bun.sleep(10);
     const reply = await play.ask();
     await expectGood(play, reply, "first");

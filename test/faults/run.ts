@@ -3,6 +3,7 @@
 // Each row plays in a process of its own, as many at a time as there are cores, or as `--jobs N` says.
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { ELSEWHERE, playElsewhere, type RowElsewhere } from "./elsewhere.ts";
 import { nameOf, runRow, type RowResult } from "./runner.ts";
 import { TABLE } from "./table.ts";
 
@@ -34,6 +35,14 @@ async function playHere(number: number, seeds: readonly number[]): Promise<RowRe
   return { ...result, seeds, tookMs: Math.round(result.tookMs), failures };
 }
 
+async function playTests(row: RowElsewhere, seeds: readonly number[]): Promise<RowRecord> {
+  const startedAt = performance.now();
+  const { cases, failures } = await playElsewhere(row, seeds.length);
+  const tookMs = Math.round(performance.now() - startedAt);
+  const { number, title } = row;
+  return { number, title, cases, ok: failures.length === 0, tookMs, filesLeft: 0, seeds, failures };
+}
+
 async function playApart(number: number, seeds: readonly number[]): Promise<RowRecord> {
   const of = seeds.flatMap((seed) => ["--seed", String(seed)]);
   const command = [process.execPath, import.meta.filename, "--row", String(number), ...of, "--here"];
@@ -55,7 +64,8 @@ async function main(): Promise<number> {
       here: { type: "boolean", default: false },
     },
   });
-  const rows = values.row?.map(Number) ?? TABLE.map(({ number }) => number);
+  const all = [...TABLE, ...ELSEWHERE].map(({ number }) => number).toSorted((a, b) => a - b);
+  const rows = values.row?.map(Number) ?? all;
   const seeds = values.seed?.map(Number) ?? [...Array(Number(values.seeds)).keys()];
   if (values.here) {
     await Bun.write(Bun.stdout, JSON.stringify(await playHere(rows[0] ?? 0, seeds)));
@@ -65,7 +75,8 @@ async function main(): Promise<number> {
   const waiting = [...rows];
   const work = async (): Promise<void> => {
     for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
-      const result = await playApart(row, seeds);
+      const elsewhere = ELSEWHERE.find(({ number }) => number === row);
+      const result = await (elsewhere === undefined ? playApart(row, seeds) : playTests(elsewhere, seeds));
       results.push(result);
       process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : line(result) + details(result));
     }
