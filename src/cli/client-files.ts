@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { UsageError } from "./arguments.ts";
 import { EditError, editClaude, editCodex, editOpencode } from "./client-edits.ts";
 import type { ClientName, Wanted } from "./clients.ts";
+import { codexHome } from "./init-found.ts";
 import type { Io } from "./io.ts";
 
 /** A client's config that cannot be changed; the message says why. */
@@ -33,8 +34,7 @@ export function configOfClient(client: ClientName, env: Io["env"]): ClientConfig
       : undefined;
     return { client, path, edit: editClaude, warning };
   }
-  if (client === "codex")
-    return { client, path: join(env["CODEX_HOME"] || join(home, ".codex"), "config.toml"), edit: editCodex };
+  if (client === "codex") return { client, path: join(codexHome(env), "config.toml"), edit: editCodex };
   if (client === "opencode") {
     const folder = join(env["XDG_CONFIG_HOME"] || join(home, ".config"), "opencode");
     const commented = join(folder, "opencode.jsonc");

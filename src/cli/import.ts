@@ -1,13 +1,13 @@
 // `import`: takes over a login that another program has made. Who renews it from then on must be clear, because a
 // refresh token works once: two programs that renew one login end it.
 
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { UsageError } from "./arguments.ts";
 import { type Chosen, ImportError, type Plan, plan } from "./import-choice.ts";
 import type { ImportTools, LoginFile } from "./import-desk.ts";
 import { isTerminal, isYes, type Job, take, type Wish } from "./import-take.ts";
 import { adoptQuestion, type Custody, custodyQuestion, tell, tellJson } from "./import-words.ts";
+import { codexFile } from "./init-found.ts";
 import { EXIT, type Io } from "./io.ts";
 import { openQuestions } from "./questions.ts";
 import { runCommand } from "./run-command.ts";
@@ -58,11 +58,6 @@ export function createImportCommand(tools: ImportTools): (args: string[], io: Io
       };
       return importLogins(tools, wish, io);
     });
-}
-
-function codexFile({ env, cwd }: Io): string {
-  const home = env["CODEX_HOME"] || join(env["HOME"] || homedir(), ".codex");
-  return resolve(cwd, home, "auth.json");
 }
 
 async function importLogins(tools: ImportTools, wish: Wish, io: Io): Promise<number> {

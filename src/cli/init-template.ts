@@ -2,23 +2,30 @@
 
 export type AccountChoice =
   | { readonly kind: "anthropic" | "openai"; readonly key: string }
-  /** Signs in; nothing secret stands in the config. */
-  | { readonly kind: "chatgpt" };
+  /** Signs in, or takes Codex's login over; nothing secret stands in the config. */
+  | { readonly kind: "chatgpt" | "codex" };
+
+/** The account's name in the config; `import codex` looks for that one. */
+export function nameOf({ kind }: AccountChoice): string {
+  return kind;
+}
 
 export interface TemplateValues {
   readonly clientKey: string;
   /** None: templates to fill in. */
   readonly accounts: readonly AccountChoice[];
-  readonly schema?: string | undefined;
+  /** Where an editor finds the schema. */
+  readonly schema: string;
 }
 
 export function configText({ clientKey, accounts, schema }: TemplateValues): string {
-  const schemaLine = schema === undefined ? "" : `  "$schema": ${JSON.stringify(schema)},\n\n`;
   const entries = accounts.length > 0 ? accounts.map(accountText).join("\n") : TEMPLATES;
   return `// Config of sub2api_simple. Comments and trailing commas are allowed; config.example.json shows more.
 // "\${NAME}" takes an environment variable, "\${file:PATH}" the content of a file.
 {
-${schemaLine}  // Who can reach the gateway: only this machine. ":8080" opens it to the network.
+  "$schema": ${JSON.stringify(schema)},
+
+  // Who can reach the gateway: only this machine. ":8080" opens it to the network.
   "listen_addr": "127.0.0.1:8080",
 
   // The keys of your clients. This one was made at random; keep it secret.
@@ -36,16 +43,16 @@ ${entries}
 }
 
 function accountText(account: AccountChoice): string {
-  if (account.kind === "chatgpt")
+  if (!("key" in account))
     return `    {
-      "name": "chatgpt",
+      "name": "${nameOf(account)}",
       "platform": "openai",
       "type": "oauth",
       // Requests at once.
       "concurrency": 3,
     },`;
   return `    {
-      "name": "${account.kind}",
+      "name": "${nameOf(account)}",
       "platform": "${account.kind}",
       "api_key": ${JSON.stringify(account.key)},
       // Requests at once.

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "jsonc-parser";
+import { configJsonSchema } from "../config/json-schema.ts";
 import { arrayAt, type Json, stringAt } from "../core/json.ts";
 import { run as check } from "./check.ts";
 import { run } from "./init.ts";
@@ -92,7 +93,7 @@ test("a ChatGPT plan needs no secret, and the sign-in is the next step that is n
   expect(arrayAt(await goodConfig(io), "accounts")).toEqual([
     { name: "chatgpt", platform: "openai", type: "oauth", concurrency: 3 },
   ]);
-  expect(io.out()).toContain("login chatgpt -config");
+  expect(io.out()).toContain("\n  sub2api_simple login chatgpt\n");
 });
 
 test("an empty answer takes the offer; a wrong one is asked again", async () => {
@@ -102,6 +103,56 @@ test("an empty answer takes the offer; a wrong one is asked again", async () => 
   expect(arrayAt(config, "accounts")).toMatchObject([
     { platform: "anthropic", api_key: "${ANTHROPIC_API_KEY}" },
   ]);
+});
+
+test("what is found is offered one by one, and the rest is not asked", async () => {
+  const io = await testIo({ ANTHROPIC_API_KEY: "sk-a", OPENAI_API_KEY: "sk-o" }, ["n", ""]);
+  expect(await run([], io)).toBe(0);
+  expect(io.out()).toContain(
+    "Use the key in $ANTHROPIC_API_KEY? [Y/n] Use the key in $OPENAI_API_KEY? [Y/n] ",
+  );
+  expect(arrayAt(await goodConfig(io), "accounts")).toMatchObject([{ api_key: "${OPENAI_API_KEY}" }]);
+});
+
+test("a login of the Codex program is offered, and taking it over is the next step", async () => {
+  const io = await testIo({}, ["y"]);
+  await mkdir(join(io.cwd, ".codex"));
+  await writeFile(join(io.cwd, ".codex", "auth.json"), "{}");
+  expect(await run([], io)).toBe(0);
+  expect(io.out()).toContain(`Use Codex's login in ${io.cwd}/.codex/auth.json? [Y/n] `);
+  expect(io.out()).toContain("\n  sub2api_simple import codex\n");
+  expect(arrayAt(await goodConfig(io), "accounts")).toMatchObject([{ name: "codex", type: "oauth" }]);
+});
+
+test("who takes nothing of what is found is asked as if nothing were: five questions at most", async () => {
+  const env = { ANTHROPIC_API_KEY: "sk-a", OPENAI_API_KEY: "sk-o", CODEX_HOME: "codex" };
+  const io = await testIo(env, ["n", "N", "no", "2", "sk-typed"]);
+  await mkdir(join(io.cwd, "codex"));
+  await writeFile(join(io.cwd, "codex", "auth.json"), "{}");
+  expect(await run([], io)).toBe(0);
+  expect(arrayAt(await goodConfig(io), "accounts")).toMatchObject([{ api_key: "sk-typed" }]);
+});
+
+test("the schema lies beside the config, which names it; one that is there already is left", async () => {
+  const io = await testIo({ ANTHROPIC_API_KEY: "sk-a" });
+  await run(["--yes"], io);
+  const schema = join(io.cwd, "config.schema.json");
+  expect(stringAt(await goodConfig(io), "$schema")).toBe("./config.schema.json");
+  expect(JSON.parse(await readFile(schema, "utf8"))).toEqual(configJsonSchema());
+  await writeFile(schema, "mine");
+  expect(await run(["--yes", "-config", "second.json"], io)).toBe(0);
+  expect(await readFile(schema, "utf8")).toBe("mine");
+});
+
+test("--json says what was written and what to type next, and nothing else stands on stdout", async () => {
+  const io = await testIo({}, ["3"]);
+  expect(await run(["--json"], io)).toBe(0);
+  expect(JSON.parse(io.out())).toEqual({
+    file: written(io),
+    accounts: ["chatgpt"],
+    next: ["sub2api_simple login chatgpt", "sub2api_simple -config config.json"],
+  });
+  expect(io.err()).toContain("Which account");
 });
 
 test("when nobody answers nothing is written and --yes is named", async () => {

@@ -4,50 +4,72 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type AccountChoice, configText } from "./init-template.ts";
+import { configJsonSchema } from "../config/json-schema.ts";
+import { type FoundAccount, findAccounts, KEY_VARIABLES } from "./init-found.ts";
+import { type AccountChoice, configText, nameOf } from "./init-template.ts";
 import { EXIT, type Io, programName } from "./io.ts";
 import { openQuestions, type Questions } from "./questions.ts";
 import { runCommand } from "./run-command.ts";
+import { printable } from "./who.ts";
 
-const HELP = `Usage: sub2api_simple init [--yes] [-config FILE]
+const HELP = `Usage: sub2api_simple init [--yes] [--json] [-config FILE]
 
-Writes a config with comments and a fresh random client key. Never overwrites a file.
+Writes a config with comments and a fresh random client key, and its schema for your editor beside it. Offers the keys in
+$ANTHROPIC_API_KEY and $OPENAI_API_KEY and the login of the Codex program where they are there. Never overwrites a file.
 
-  --yes, -y                    ask nothing: takes $ANTHROPIC_API_KEY and $OPENAI_API_KEY where they are set,
-                               else leaves templates of accounts to fill in
+  --yes, -y                    ask nothing: takes all of these, or leaves templates of accounts to fill in
+  --json                       what was written, as one line of JSON; questions go to the error output
   -config, --config, -c FILE   default: $SUB2API_CONFIG, else config.json
   -h, --help                   this text
+
+Examples:
+  sub2api_simple init
+  ANTHROPIC_API_KEY=... sub2api_simple init --yes -config gateway.json
 
 Exit codes: 0 written, 1 the file cannot be written, 2 wrong usage, or the file exists already.
 `;
 
-const KEY_VARIABLES = { anthropic: "ANTHROPIC_API_KEY", openai: "OPENAI_API_KEY" } as const;
-type KeyPlatform = keyof typeof KEY_VARIABLES;
+const SCHEMA_FILE = "config.schema.json";
 
-const OPTIONS = { yes: { type: "boolean", short: "y" } } as const;
+const OPTIONS = { yes: { type: "boolean", short: "y" }, json: { type: "boolean" } } as const;
 
 export function run(args: string[], io: Io): Promise<number> {
   return runCommand(args, io, { help: HELP, options: OPTIONS }, ({ values, configPath }) =>
-    init(configPath, values.yes === true, io),
+    init({ path: configPath, asks: values.yes !== true, json: values.json === true }, io),
   );
 }
 
-async function init(path: string, yes: boolean, io: Io): Promise<number> {
+interface Wish {
+  readonly path: string;
+  readonly asks: boolean;
+  readonly json: boolean;
+}
+
+async function init({ path, asks, json }: Wish, io: Io): Promise<number> {
   const file = resolve(io.cwd, path);
   if (existsSync(file)) return refuse(path, io);
-  const accounts = yes ? accountsFromEnv(io.env) : await askForAccount(io);
+  const found = findAccounts(io);
+  // With --json the one line on stdout is for a program; words for people go beside it.
+  const people: Io = json ? { ...io, stdout: io.stderr } : io;
+  const accounts = asks ? await askForAccounts(found, people) : found.map(({ choice }) => choice);
   if (accounts === undefined) {
     io.stderr.write(`There was no answer. To be asked nothing: ${programName(io.env)} init --yes\n`);
     return EXIT.usage;
   }
-  const schema = existsSync(join(dirname(file), "config.schema.json")) ? "./config.schema.json" : undefined;
-  const written = await writeNew(file, configText({ clientKey: clientKey(), accounts, schema }));
+  const schema = join(dirname(file), SCHEMA_FILE);
+  const text = configText({ clientKey: clientKey(), accounts, schema: `./${SCHEMA_FILE}` });
+  const written = await writeNew(file, text);
   if (written === "exists") return refuse(path, io);
   if (written !== "written") {
     io.stderr.write(`${path} cannot be written (${written})\n`);
     return EXIT.failed;
   }
-  io.stdout.write(report(path, accounts, programName(io.env)));
+  // An older one is left: editors go without what it lacks.
+  await writeNew(schema, `${JSON.stringify(configJsonSchema(), null, 2)}\n`);
+  const next = nextSteps(path, accounts, programName(io.env));
+  io.stdout.write(
+    json ? `${JSON.stringify({ file, accounts: accounts.map(nameOf), next })}\n` : report(path, next),
+  );
   return EXIT.done;
 }
 
@@ -63,19 +85,20 @@ function clientKey(): string {
   return `s2a-${randomBytes(32).toString("base64url")}`;
 }
 
-function isSet(env: Io["env"], platform: KeyPlatform): boolean {
-  return (env[KEY_VARIABLES[platform]] ?? "") !== "";
-}
-
-function accountsFromEnv(env: Io["env"]): AccountChoice[] {
-  const set = (["anthropic", "openai"] as const).filter((platform) => isSet(env, platform));
-  return set.map((platform) => ({ kind: platform, key: `\${${KEY_VARIABLES[platform]}}` }));
-}
-
-async function askForAccount(io: Io): Promise<AccountChoice[] | undefined> {
+/** At most five questions: whether to take each of what was found, and if none, which account and its key. */
+async function askForAccounts(
+  found: readonly FoundAccount[],
+  io: Io,
+): Promise<readonly AccountChoice[] | undefined> {
   const questions = openQuestions(io);
   try {
-    return await choose(questions, io);
+    const taken: AccountChoice[] = [];
+    for (const { what, choice } of found) {
+      const answer = await questions.ask(`Use ${printable(what)}? [Y/n] `);
+      if (answer === undefined) return undefined;
+      if (!/^no?$/i.test(answer)) taken.push(choice);
+    }
+    return taken.length > 0 ? taken : await choose(questions, io);
   } finally {
     questions.close();
   }
@@ -98,10 +121,7 @@ async function choose(questions: Questions, io: Io): Promise<AccountChoice[] | u
   if (answer === "3") return [{ kind: "chatgpt" }];
   const platform = answer === "2" ? "openai" : "anthropic";
   const reference = `\${${KEY_VARIABLES[platform]}}`;
-  const offer = isSet(io.env, platform)
-    ? ` [${reference} from the environment]`
-    : ` [${reference}, to be set later]`;
-  const key = await questions.askSecret(`API key${offer}: `);
+  const key = await questions.askSecret(`API key [${reference}, to be set later]: `);
   if (key === undefined) return undefined;
   // Typed text is a key as it is, so a `${` in it must not be read as a reference.
   return [{ kind: platform, key: key === "" ? reference : key.replaceAll("${", () => "$${") }];
@@ -123,16 +143,24 @@ async function writeNew(file: string, text: string): Promise<"written" | "exists
   }
 }
 
-function report(path: string, accounts: readonly AccountChoice[], program: string): string {
+/** The commands to type next, in order. */
+function nextSteps(path: string, accounts: readonly AccountChoice[], program: string): string[] {
+  const shown = /^[\w./-]+$/.test(path) ? path : JSON.stringify(path);
+  const signIns = accounts.flatMap(({ kind }) =>
+    kind === "chatgpt" ? ["login chatgpt"] : kind === "codex" ? ["import codex"] : [],
+  );
+  const config = path === "config.json" ? "" : ` -config ${shown}`;
+  const edit = accounts.length === 0 ? [`edit ${shown}: fill in an account`] : [];
+  return [...edit, ...signIns.map((words) => `${program} ${words}${config}`), `${program} -config ${shown}`];
+}
+
+function report(path: string, next: readonly string[]): string {
+  const [first = ""] = next;
   const lines = [
     `${path} is written; only you can read it. Your client key stands in it, under auth_tokens.`,
+    ...(first.startsWith("edit ") ? ["No account is set up yet."] : []),
+    "Next:",
+    ...next.map((line) => `  ${line}`),
   ];
-  if (accounts.length === 0)
-    lines.push(`No account is set up yet: open ${path} and fill one in under accounts.`);
-  const signsIn = accounts.some(({ kind }) => kind === "chatgpt");
-  const shown = /^[\w./-]+$/.test(path) ? path : JSON.stringify(path);
-  lines.push("Next:", `  ${program} check -config ${shown}`);
-  if (signsIn) lines.push(`  ${program} login chatgpt -config ${shown}`);
-  lines.push(`  ${program} -config ${shown}`);
   return `${lines.join("\n")}\n`;
 }

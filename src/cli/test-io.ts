@@ -23,7 +23,8 @@ export async function testIo(env: Io["env"] = {}, answers?: readonly string[]): 
     stdout: { write: (text: string) => (out += text) },
     stderr: { write: (text: string) => (err += text) },
     stdin: answers === undefined ? undefined : Readable.from(answers.map((line) => `${line}\n`)),
-    env,
+    // A home of its own, where nobody has signed in to anything.
+    env: { HOME: cwd, ...env },
     cwd,
     out: () => out,
     err: () => err,
