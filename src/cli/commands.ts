@@ -12,6 +12,7 @@ import { createImportCommand } from "./import.ts";
 import { EXIT, type Io } from "./io.ts";
 import { createLoginCommand } from "./login.ts";
 import { createRekeyCommand } from "./rekey.ts";
+import { createRunCommand, startInTerminal } from "./run.ts";
 import * as serve from "./serve.ts";
 import { createStatusCommand } from "./status.ts";
 import { createUsageCommand } from "./usage.ts";
@@ -43,6 +44,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   explain: {
     run: createExplainCommand({ open: openRecordsDesk }),
     does: "says why a request went where it went",
+  },
+  run: {
+    run: createRunCommand({ start: startInTerminal }),
+    does: "starts a client pointed at this gateway: claude, codex, opencode",
   },
   rekey: { run: createRekeyCommand({ open: openRekeyDesk }), does: "seals the logins with a new key" },
 };

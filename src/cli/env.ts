@@ -1,12 +1,11 @@
 // `env`: the lines that point a client at this gateway, for `eval`; with --write, in the client's own config instead.
 
-import { nearest } from "../config/nearest.ts";
 import { UsageError } from "./arguments.ts";
-import { CLIENT_NAMES, type ClientName, clientOf, type Pointing, type Wanted } from "./clients.ts";
-import { readConfigFor, type Target, TARGET_HELP, TARGET_OPTIONS, targetFor } from "./configured.ts";
+import { clientNamed, wish } from "./client-wish.ts";
+import { CLIENT_NAMES, type ClientName, clientOf, type Pointing } from "./clients.ts";
+import { TARGET_HELP, TARGET_OPTIONS } from "./configured.ts";
 import { configOfClient, FileError, undo, write } from "./client-files.ts";
 import { EXIT, type Io, programName } from "./io.ts";
-import { configuredModels, listedModels } from "./known-models.ts";
 import { runCommand } from "./run-command.ts";
 import { isTerminal } from "./style.ts";
 import { type Shell, SHELL_WORDS, shellNamed, shellOf } from "./shells.ts";
@@ -52,7 +51,7 @@ export function run(args: string[], io: Io): Promise<number> {
     try {
       if (values.undo === true)
         return say(io, values.json === true, await undo(configOfClient(name, io.env)));
-      const wanted = await wish({ name, io, configPath }, values);
+      const wanted = await wish({ command: "env", name, io, configPath }, values);
       if (wanted === undefined) return EXIT.failed;
       if (values.write === true)
         return say(io, values.json === true, await write(configOfClient(name, io.env), wanted));
@@ -66,53 +65,6 @@ export function run(args: string[], io: Io): Promise<number> {
       return EXIT.failed;
     }
   });
-}
-
-/** @throws UsageError with the nearest name */
-function clientNamed<N extends string>(name: string | undefined, names: readonly N[]): N {
-  const found = names.find((each) => each === name);
-  if (found !== undefined) return found;
-  if (name === undefined) throw new UsageError(`which client? One of ${names.join(", ")}`);
-  const near = nearest(name, names);
-  const meant = near === undefined ? `it knows ${names.join(", ")}` : `did you mean "${near}"?`;
-  throw new UsageError(`there is no client "${name}"; ${meant}`);
-}
-
-interface Asking {
-  readonly name: ClientName;
-  readonly io: Io;
-  readonly configPath: string;
-}
-
-/** What the client is to be told; undefined, with words on stderr, when that cannot be known. */
-async function wish(
-  { name, io, configPath }: Asking,
-  values: { readonly url?: string; readonly key?: string; readonly model?: string },
-): Promise<Wanted | undefined> {
-  const { takesModel, needsModels } = clientOf(name);
-  const { model } = values;
-  if (model !== undefined && !takesModel)
-    throw new UsageError(`${name} takes no --model from its environment`);
-  const target = await targetFor(io, configPath, values);
-  if (needsModels !== true) return { ...target, model, models: [] };
-  const models = await modelsAt(target, io, configPath);
-  if (models.length > 0 || model !== undefined) return { ...target, model, models };
-  io.stderr.write(
-    `${name} wants to know its models, and nobody names any: no gateway answers at ${target.url}, and the config ` +
-      `has only patterns.\nStart the gateway, or choose one: ${programName(io.env)} env ${name} --model NAME\n`,
-  );
-  return undefined;
-}
-
-async function modelsAt(target: Target, io: Io, configPath: string): Promise<readonly string[]> {
-  const listed = await listedModels(target, io);
-  if (listed !== undefined && listed.length > 0) return listed;
-  try {
-    return configuredModels(await readConfigFor(io, configPath));
-  } catch {
-    // With --url and a key from the environment there may be no config here.
-    return [];
-  }
 }
 
 function lines(name: ClientName, { set, unset, args }: Pointing, shell: Shell): string {

@@ -11,7 +11,8 @@ import { startUpstream } from "../../test/support/upstream.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { systemClock } from "../core/clock.ts";
 import { createStatusCommand } from "./status.ts";
-import { type TestIo, testIo } from "./test-io.ts";
+import { testIo } from "./test-io.ts";
+import { ioFor } from "./test-target.ts";
 
 const run = createStatusCommand({ clock: systemClock });
 
@@ -37,18 +38,6 @@ async function mixed(): Promise<Gateway> {
   await post(gateway.url, "/v1/messages", body, { headers: [["authorization", `Bearer ${CLIENT_KEY}`]] });
   await gateway.idle();
   return gateway;
-}
-
-/** An Io with a config that means this gateway. */
-async function ioFor(url: string, key: string = CLIENT_KEY): Promise<TestIo> {
-  const io = await testIo();
-  const config = {
-    listen_addr: new URL(url).host,
-    auth_tokens: [key],
-    accounts: [{ api_key: "sk-ant-0123456789" }],
-  };
-  await writeFile(join(io.cwd, "config.json"), JSON.stringify(config));
-  return io;
 }
 
 test("shows every account, when the next one recovers, and what to do where it does not by itself", async () => {
@@ -124,7 +113,7 @@ test("a gateway that is not there, or runs with other keys, is told with what to
   expect([await run(["--json"], none), none.out()]).toEqual([1, ""]);
   expect(none.err()).toContain(`The gateway at ${url} cannot be reached. Start it with: sub2api_simple`);
   await using gateway = await mixed();
-  const other = await ioFor(gateway.url, "some-other-client-key");
+  const other = await ioFor(gateway.url, { key: "some-other-client-key" });
   expect([await run([], other), other.out()]).toEqual([1, ""]);
   expect(other.err()).toContain("refuses the client key");
   expect(other.err()).not.toContain("some-other");
