@@ -5,7 +5,7 @@ import { account, CLIENT_KEY, gatewayConfig } from "../../test/support/gateway-c
 import { startGateway } from "../../test/support/gateway.ts";
 import { closedPort } from "../../test/support/ports.ts";
 import { createRunCommand, startInTerminal } from "./run.ts";
-import { ioFor } from "./test-target.ts";
+import { ioFor } from "../../test/support/target-io.ts";
 
 interface Started {
   readonly command: readonly string[];

@@ -12,7 +12,7 @@ import { VirtualClock } from "../../test/support/virtual-clock.ts";
 import { systemClock } from "../core/clock.ts";
 import { createStatusCommand } from "./status.ts";
 import { testIo } from "./test-io.ts";
-import { ioFor } from "./test-target.ts";
+import { ioFor } from "../../test/support/target-io.ts";
 
 const run = createStatusCommand({ clock: systemClock });
 

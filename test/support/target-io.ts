@@ -2,9 +2,9 @@
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CLIENT_KEY } from "../../test/support/gateway-config.ts";
-import type { Io } from "./io.ts";
-import { type TestIo, testIo } from "./test-io.ts";
+import { CLIENT_KEY } from "./gateway-config.ts";
+import type { Io } from "../../src/cli/io.ts";
+import { type TestIo, testIo } from "../../src/cli/test-io.ts";
 
 interface More {
   readonly key?: string;
