@@ -34,11 +34,11 @@ export async function askGateway(target: Target, path: string, io: Io): Promise<
   return body;
 }
 
-function keyHeaders({ key }: Target): Record<string, string> {
+export function keyHeaders({ key }: Target): Record<string, string> {
   return { authorization: `Bearer ${key}` };
 }
 
-function unreachable(url: string, error: unknown, io: Io): AskError {
+export function unreachable(url: string, error: unknown, io: Io): AskError {
   const isLate = error instanceof Error && error.name === "TimeoutError";
   const why = isLate ? `does not answer within ${WITHIN_MS / 1_000} s` : "cannot be reached";
   const start = `${programName(io.env)} -config FILE`;

@@ -3,6 +3,7 @@
 import { systemClock } from "../core/clock.ts";
 import { VERSION } from "../core/version.ts";
 import { nearest } from "../config/nearest.ts";
+import { createChatCommand } from "./chat.ts";
 import * as check from "./check.ts";
 import * as env from "./env.ts";
 import { createExplainCommand } from "./explain.ts";
@@ -48,6 +49,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   run: {
     run: createRunCommand({ start: startInTerminal }),
     does: "starts a client pointed at this gateway: claude, codex, opencode",
+  },
+  chat: {
+    run: createChatCommand({ open: openRecordsDesk, clock: systemClock }),
+    does: "talks with a model through the gateway",
   },
   rekey: { run: createRekeyCommand({ open: openRekeyDesk }), does: "seals the logins with a new key" },
 };

@@ -6,6 +6,7 @@ import type { FoundLogin, ImportDesk, ImportTools, LoginFile } from "./import-de
 import { type Custody, type Imported, replaceQuestion } from "./import-words.ts";
 import type { Io } from "./io.ts";
 import type { Questions } from "./questions.ts";
+import { isTerminal } from "./style.ts";
 import { describeWho, printable, sentence, type Who, wordsOf } from "./who.ts";
 
 /** What somebody asked for. Paths are absolute. */
@@ -96,7 +97,7 @@ async function takeOne(
   const { path, replace } = job.wish;
   const had = desk.identity(name);
   if (had !== undefined && !replace) {
-    if (!isTerminal(job.io))
+    if (!isTerminal(job.io.stdin))
       return `was not imported: it is signed in already as ${describeWho(had)}. --replace puts this login in its place, which may be older and used up.`;
     const question = replaceQuestion(name, had, login.identity, path);
     if (!isYes(await job.questions.ask(question))) return "keeps the login it had.";
@@ -108,11 +109,6 @@ async function takeOne(
   } catch (error) {
     return `was not imported: ${sentence(wordsOf(error))}`;
   }
-}
-
-/** Whether somebody can be asked. */
-export function isTerminal({ stdin }: Io): boolean {
-  return stdin !== undefined && "isTTY" in stdin && stdin.isTTY === true;
 }
 
 export function isYes(answer: string | undefined): boolean {

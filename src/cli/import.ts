@@ -5,12 +5,13 @@ import { resolve } from "node:path";
 import { UsageError } from "./arguments.ts";
 import { type Chosen, ImportError, type Plan, plan } from "./import-choice.ts";
 import type { ImportTools, LoginFile } from "./import-desk.ts";
-import { isTerminal, isYes, type Job, take, type Wish } from "./import-take.ts";
+import { isYes, type Job, take, type Wish } from "./import-take.ts";
 import { adoptQuestion, type Custody, custodyQuestion, tell, tellJson } from "./import-words.ts";
 import { codexFile } from "./init-found.ts";
 import { EXIT, type Io } from "./io.ts";
 import { openQuestions } from "./questions.ts";
 import { runCommand } from "./run-command.ts";
+import { isTerminal } from "./style.ts";
 import { sentence, wordsOf } from "./who.ts";
 
 const HELP = `Usage: sub2api_simple import [codex | FILE] [--adopt | --follow] [-config FILE]
@@ -108,7 +109,7 @@ config.toml says otherwise: "file" makes it do so.`;
 
 async function ask(job: Job, kind: LoginFile["kind"], chosen: readonly Chosen[]): Promise<Custody> {
   const { path } = job.wish;
-  if (!isTerminal(job.io))
+  if (!isTerminal(job.io.stdin))
     throw new UsageError(
       kind === "codex"
         ? "import needs --adopt or --follow: who renews the login from now on?"

@@ -6,6 +6,7 @@ import { EXIT, type Io, programName } from "./io.ts";
 import { openInBrowser } from "./open-url.ts";
 import { openQuestions, type Questions } from "./questions.ts";
 import { runCommand } from "./run-command.ts";
+import { isTerminal } from "./style.ts";
 import { printable, wordsOf } from "./who.ts";
 
 const HELP = `Usage: sub2api_simple login NAME [--device | --paste] [-config FILE]
@@ -137,7 +138,7 @@ async function openAndLogin({ open }: LoginTools, configPath: string, way: Way, 
 
 /** A program in a pipe opens no windows. */
 function browserOf(io: Io): ((url: string) => Promise<boolean>) | undefined {
-  return "isTTY" in io.stdout && io.stdout.isTTY === true ? openInBrowser : undefined;
+  return isTerminal(io.stdout) ? openInBrowser : undefined;
 }
 
 async function login(desk: LoginDesk, way: Way, io: Io): Promise<number> {

@@ -14,6 +14,7 @@ export function paintFor({ env }: Io, output: Output): Paint {
     isPlain || style === undefined || text === "" ? text : `\u001B[${CODES[style]}m${text}\u001B[0m`;
 }
 
-export function isTerminal(output: Output): boolean {
-  return "isTTY" in output && output.isTTY === true;
+/** Whether a person sits at the other end. */
+export function isTerminal(end: object | undefined): boolean {
+  return end !== undefined && "isTTY" in end && end.isTTY === true;
 }

@@ -87,7 +87,7 @@ interface Situation {
 
 function situationsOf(each: Case): readonly Situation[] {
   const { client, upstream, stream } = each;
-  const cut = sse(textStream(upstream, ["Some ", "words."]), { cutAt: -300, end: "rst" });
+  const cut = sse(textStream(upstream, ["Some ", "words."]), { cutAt: -300, end: "fin" });
   const relayed = stream
     ? ["Frames.next", "Tap.see", `${upstream} wire.kind`]
     : ["Upstream.whole", "Tap.count"];

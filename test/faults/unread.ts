@@ -11,6 +11,8 @@ const MIB = 1 << 20;
 /** What both kernels and one reading may take; a gateway that reads on takes everything. */
 const MOST_BYTES = 24 * MIB;
 const SENT_BYTES = 96 * MIB;
+/** A client that sends on may be reset before it has read its answer (RFC 9112 §9.6); then it asks again. */
+const LOST = 3;
 const STAYS = { stays: true, timeoutMs: 8_000 };
 
 /** Sends until the other side closes the connection, or all there is; how much it was. */
@@ -59,13 +61,17 @@ export async function notReadOn(each: Case): Promise<void> {
   for (const [index, { head, status, recorded }] of all.entries()) {
     for (const inChunks of (each.seed ?? 0) === 0 ? [true, false] : [(index + from) % 2 === 0]) {
       const framing = inChunks ? "transfer-encoding: chunked" : `content-length: ${1024 * MIB}`;
-      const exchange = sendRaw(play.gateway.url, [`${head}${framing}\r\n\r\n`], STAYS);
-      if (recorded) play.count(exchange);
-      const sent = await sendOn(exchange, inChunks ? chunk : piece);
-      const reply = await exchange.reply;
-      const said = `${reply.status}, ${inChunks ? "chunks" : "length"}, ${sent >> 20} MiB taken`;
-      assert.equal(reply.status, status, said);
-      assert.ok(reply.closed && sent < MOST_BYTES, `not closed: ${said}`);
+      const heard: number[] = [];
+      while (heard.at(-1) !== status) {
+        const exchange = sendRaw(play.gateway.url, [`${head}${framing}\r\n\r\n`], STAYS);
+        if (recorded) play.count(exchange);
+        const sent = await sendOn(exchange, inChunks ? chunk : piece);
+        const reply = await exchange.reply;
+        const said = `${reply.status}, ${inChunks ? "chunks" : "length"}, ${sent >> 20} MiB taken`;
+        assert.ok(reply.closed && sent < MOST_BYTES, `not closed: ${said}`);
+        assert.ok(reply.status === status || (reply.status === 0 && heard.length < LOST), said);
+        heard.push(reply.status);
+      }
     }
   }
   expectHits(play, "first", 0);
