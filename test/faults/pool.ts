@@ -301,7 +301,8 @@ async function steppedRestart(each: Case): Promise<void> {
     assert.equal(status?.state, state, `stepped by ${step} ms`);
     if (status?.until !== undefined) assert.ok(status.until - later.wall() <= 110 * SECOND);
     assert.equal(after.exchanges.length, 1);
-    assert.equal(upstream.requests[0]?.credential, credentialOf("first"));
+    const { credential, headers } = upstream.requests[0] ?? {};
+    assert.equal(credential, credentialOf("first"), JSON.stringify(headers));
   }
 }
 

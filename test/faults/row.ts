@@ -240,8 +240,8 @@ async function inOrder(each: Case, gateway: Gateway, replies: readonly Reply[]):
 
 /** Each account's upstream sees that account's credential and no other, and never the client's key. */
 function checkCredential(name: AccountName, request: Upstream["requests"][number]): void {
-  assert.equal(request.credential, credentialOf(name), `the credential sent to ${name}`);
   const sent = `${request.target} ${JSON.stringify(request.headers)} ${request.body.toString("latin1")}`;
+  assert.equal(request.credential, credentialOf(name), `the credential sent to ${name}: ${sent}`);
   assert.ok(!sent.includes(CLIENT_KEY), `the client's key was sent to ${name}`);
 }
 
