@@ -222,7 +222,10 @@ async function inOrder(each: Case, gateway: Gateway, replies: readonly Reply[]):
   await gateway.idle();
   const { exchanges } = gateway;
   await until(`${replies.length} records, not ${exchanges.length}`, () => exchanges.length >= replies.length);
-  assert.equal(exchanges.length, replies.length, "exactly one record for each request");
+  const asked = replies.map((reply) => `${reply.status} ${reply.header("x-request-id") ?? reply.end}`);
+  const kept = exchanges.map(({ status, outcome, id }) => `${status} ${outcome} ${id}`);
+  const said = `exactly one record for each request: ${asked.join(", ")}; recorded ${kept.join(", ")}`;
+  assert.equal(exchanges.length, replies.length, said);
   for (const reply of replies) {
     assert.deepEqual(secretsIn(reply.raw.toString("latin1")), [], "a credential in an answer");
     const id = reply.header("x-request-id");
