@@ -278,6 +278,12 @@ describe("the tree", () => {
     expect(sources().filter((path) => lineCount(path) > 400)).toEqual([]);
   });
 
+  test("sends requests by the one function that never leaves an account's proxy out", () => {
+    const served = sources().filter((path) => !path.startsWith("src/cli/") && !path.endsWith(".test.ts"));
+    const own = served.filter((path) => /(?<![\w.#])fetch\((?!request, server)/.test(read(path)));
+    expect(own).toEqual(["src/core/proxy.ts"]);
+  });
+
   test("has every protocol's folder in the table of protocols", () => {
     const entries = readdirSync(join(ROOT, "src/protocols"), { withFileTypes: true });
     const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);

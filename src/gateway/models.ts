@@ -5,6 +5,7 @@ import { type Access, type Account, matchesAny, upstreamModel } from "../core/ac
 import type { ClientKey } from "../core/exchange.ts";
 import { arrayAt, parseObject, stringAt } from "../core/json.ts";
 import type { Clock, UpstreamRequest } from "../core/ports.ts";
+import { fetchThrough } from "../core/proxy.ts";
 import type { Deps } from "./deps.ts";
 
 const FRESH_MS = 600_000;
@@ -98,9 +99,9 @@ async function fetched(
   const abort = new AbortController();
   const stop = clock.after(ASK_MS, () => abort.abort());
   try {
-    const init: BunFetchRequestInit = { headers: request.headers, redirect: "manual", signal: abort.signal };
-    if (account.proxy !== undefined) init.proxy = account.proxy;
-    const response = await fetch(request.url, init);
+    const { headers } = request;
+    const init = { headers, redirect: "manual", signal: abort.signal } as const;
+    const response = await fetchThrough(account.proxy, request.url, init);
     if (!response.ok) throw new Error(`status ${response.status}`);
     const decoder = new TextDecoder();
     let text = "";

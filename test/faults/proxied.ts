@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { loadConfig } from "../../src/config/load.ts";
-import { account, gatewayConfig, writeConfig } from "../support/gateway-config.ts";
+import { get } from "../support/client.ts";
+import { account, CLIENT_KEY, gatewayConfig, writeConfig } from "../support/gateway-config.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { expectGood, expectHits } from "./check.ts";
 import { chanceOf, stage, type Case, type Row } from "./row.ts";
@@ -43,6 +44,17 @@ async function proxyFails(each: Case): Promise<void> {
       assert.ok(proxy.accepted >= 2, `a proxy that ${how} is asked`);
     }
   }
+  assert.equal(direct.connections, 0, "nobody is asked without the proxy");
+}
+
+/** What an account has is asked for on the same way as everything else. */
+async function modelsAreAskedThere(each: Case): Promise<void> {
+  await using direct = await startUpstream();
+  const accounts = [{ url: direct.url, more: { proxy: "http://127.0.0.1:1" } }, {}];
+  await using play = await stage(each, { accounts });
+  const list = await get(play.gateway.url, "/v1/models", { key: CLIENT_KEY });
+  assert.equal(list.status, 200);
+  await expectGood(play, await play.ask(), "second");
   assert.equal(direct.connections, 0, "nobody is asked without the proxy");
 }
 
@@ -96,6 +108,7 @@ export const ROWS: readonly Row[] = [
     title: "the account's proxy is down, refuses or is silent: never direct",
     async run(each) {
       await withExceptions(() => proxyFails(each));
+      await withExceptions(() => modelsAreAskedThere(each));
       await badProxyIsRefused(each);
     },
   },

@@ -1,14 +1,26 @@
 // Addresses at which nobody answers: a port that refuses, and one that swallows every SYN.
 import { dlopen, ptr } from "bun:ffi";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 
-/** A port of this machine that was free a moment ago: connecting is refused. */
+/** Below those that Linux gives to whoever asks for any port, and above those that have a meaning. */
+const OURS = { from: 20_000, to: 32_000 } as const;
+
+/**
+ * A port of this machine that is free: connecting is refused. It is not one that others are given meanwhile, so whoever
+ * asks there, such as for a gateway that is starting, does not ask somebody else.
+ */
 export async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
+  for (;;) {
+    const port = OURS.from + Math.floor(Math.random() * (OURS.to - OURS.from));
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    return port;
+  }
 }
 
 export interface BlackHole extends Disposable {
