@@ -5,10 +5,18 @@ import { VERSION } from "../core/version.ts";
 import { nearest } from "../config/nearest.ts";
 import { createChatCommand } from "./chat.ts";
 import * as check from "./check.ts";
+import { createDoctorCommand } from "./doctor.ts";
 import * as env from "./env.ts";
 import { createExplainCommand } from "./explain.ts";
 import * as init from "./init.ts";
-import { openImportDesk, openLoginDesk, openRecordsDesk, openRekeyDesk, readLoginFile } from "../desks.ts";
+import {
+  doctorDesk,
+  openImportDesk,
+  openLoginDesk,
+  openRecordsDesk,
+  openRekeyDesk,
+  readLoginFile,
+} from "../desks.ts";
 import { createImportCommand } from "./import.ts";
 import { EXIT, type Io } from "./io.ts";
 import { createLoginCommand } from "./login.ts";
@@ -53,6 +61,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   chat: {
     run: createChatCommand({ open: openRecordsDesk, clock: systemClock }),
     does: "talks with a model through the gateway",
+  },
+  doctor: {
+    run: createDoctorCommand({ desk: doctorDesk, clock: systemClock }),
+    does: "says what is wrong with a set-up, and what to do",
   },
   rekey: { run: createRekeyCommand({ open: openRekeyDesk }), does: "seals the logins with a new key" },
 };
