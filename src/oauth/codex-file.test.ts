@@ -192,6 +192,17 @@ describe("a file is told apart by its shape:", () => {
     });
   });
 
+  test("CLIProxyAPI's file of one login is taken, called by its address", async () => {
+    const { tokens } = OLD;
+    const flat = { ...tokens, type: "codex", email: "a@example.com", expired: "2027-01-15T08:00:00Z" };
+    const { kind, logins } = await readLoginFile(await file(flat));
+    expect(kind).toBe("token_state");
+    expect([...logins.keys()]).toEqual(["a@example.com"]);
+    expect(logins.get("a@example.com")).toMatchObject({ tokens: WHOLE.tokens, identity: WHOLE.identity });
+    const claude = readLoginFile(await file({ ...flat, type: "claude" }));
+    await expect(claude).rejects.toThrow("names no accounts");
+  });
+
   test("a token_state.json", async () => {
     const path = await file({ accounts: { a: { access_token: ACCESS } } });
     const { kind, logins } = await readLoginFile(path);

@@ -1,5 +1,6 @@
 // A file with logins of whichever program, told apart by its shape: what `import` is given.
 
+import { isObject, type Json, type JsonObject, stringAt } from "../core/json.ts";
 import { CODEX_CLIENT, CODEX_ISSUER, type CodexLogin, codexLogin, isCodexFile } from "./codex-file.ts";
 import { readForeignFile } from "./foreign-file.ts";
 import { type StateLogin, tokenState } from "./token-state.ts";
@@ -28,10 +29,20 @@ export async function readLoginFile(path: string): Promise<LoginFile> {
   const file = await readForeignFile(path);
   if (isCodexFile(file))
     return { kind: "codex", logins: new Map([["codex", found(codexLogin(file, path))]]) };
+  if (isFlat(file)) {
+    const name = stringAt(file, "email") || "codex";
+    return { kind: "token_state", logins: new Map([[name, found(codexLogin({ tokens: file }, path))]]) };
+  }
   const logins = [...tokenState(file, path)].map(
     ([name, login]) => [name, { ...login, site: undefined }] as const,
   );
   return { kind: "token_state", logins: new Map(logins) };
+}
+
+/** CLIProxyAPI keeps each login in a file of its own, with the tokens beside `"type": "codex"`. */
+function isFlat(file: Json): file is JsonObject {
+  const tokens = [stringAt(file, "access_token"), stringAt(file, "refresh_token")];
+  return isObject(file) && stringAt(file, "type") === "codex" && tokens.some((each) => each !== undefined);
 }
 
 function found({ tokens, identity, issuer, clientId }: CodexLogin): FoundLogin {
