@@ -1,7 +1,7 @@
 // Faults of the body: streams and answers that end before their end, by RST, by FIN, by a clean end that comes too
 // early, or by framing that does not add up. Cut at every place of a short stream and around every event of a long one.
 import assert from "node:assert/strict";
-import { answerBody, type BodyEnd } from "../support/answers.ts";
+import { answerBody, type BodyEnd, type BodyOptions } from "../support/answers.ts";
 import type { Reply } from "../support/client.ts";
 import { textAnswer, textStream } from "../support/made-streams.ts";
 import { judgeAnswer, judgeStream, type Verdict } from "../support/oracle.ts";
@@ -89,9 +89,11 @@ async function sweep(each: Case, end: End, corpora: readonly Corpus[]): Promise<
 
 const NO_CUT: Cut = { corpus: Buffer.alloc(0), place: 0, end: "rst" };
 
-function cutAnswer(each: Case, { corpus, place, end }: Cut, lingerMs = LINGER_MS): Answer {
+type Linger = Pick<BodyOptions, "lingerMs" | "seen">;
+
+function cutAnswer(each: Case, { corpus, place, end }: Cut, more: Linger = {}): Answer {
   const headers = { "content-type": each.stream ? "text/event-stream; charset=utf-8" : "application/json" };
-  return answerBody(corpus, { headers, cutAt: place, end, chunking: 600, lingerMs });
+  return answerBody(corpus, { headers, cutAt: place, end, chunking: 600, lingerMs: LINGER_MS, ...more });
 }
 
 function checkReply(each: Case, play: Stage, cut: Cut, reply: Reply): void {
@@ -171,9 +173,13 @@ async function takenOver(each: Case, end: End): Promise<void> {
 
 /** Cut behind content: nobody takes over, and the account has a strike. */
 async function notTakenOver(each: Case, end: End): Promise<void> {
-  const answer = cutAnswer(each, betweenWords(each, end), LONG_LINGER_MS);
+  const { promise: seen, resolve: see } = Promise.withResolvers<void>();
+  const answer = cutAnswer(each, betweenWords(each, end), { seen });
   await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
-  const reply = await play.ask();
+  const exchange = play.begin();
+  await exchange.has(TEXT);
+  see();
+  const reply = await exchange.reply;
   const verdict = await expectCut(each, play, reply, { code: "upstream_cut" });
   assert.equal(verdict.text, TEXT);
   await expectAttempts(play, reply, "first:account");
@@ -182,7 +188,7 @@ async function notTakenOver(each: Case, end: End): Promise<void> {
 
 /** A stream in place of a whole answer: nothing of it has left, however far it came. */
 async function foldedStream(each: Case, end: End): Promise<void> {
-  const answer = cutAnswer({ ...each, stream: true }, betweenWords(each, end), LONG_LINGER_MS);
+  const answer = cutAnswer({ ...each, stream: true }, betweenWords(each, end), { lingerMs: LONG_LINGER_MS });
   await using play = await stage(each, { accounts: [{ answer }, {}], config: PATIENT });
   const reply = await play.ask();
   await expectGood(play, reply, "second");

@@ -27,6 +27,8 @@ export interface BodyOptions {
   readonly cutAt?: number;
   /** Wait before a FIN or RST, so that the other side has read what came before it. */
   readonly lingerMs?: number;
+  /** The end waits for it as well: on a busy machine no time is long enough. */
+  readonly seen?: Promise<unknown>;
   readonly framing?: "chunked" | "length" | "close";
 }
 
@@ -112,6 +114,7 @@ export function answerBody(bytes: Buffer, options: BodyOptions): Answer {
       if (index > 0 && options.delayMs !== undefined) await connection.sleep(options.delayMs);
       await (whole && piece === last ? connection.finish(piece) : connection.write(piece));
     }
+    await options.seen;
     await endBody(connection, end, framing, options.lingerMs ?? LINGER_MS);
   };
 }
