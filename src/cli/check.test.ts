@@ -53,3 +53,17 @@ test("--help exits 0, wrong usage exits 2 with the help", async () => {
     expect(io.err()).toContain("Usage: sub2api_simple check");
   }
 });
+
+test("--json names the problems for programs, and says when there are none", async () => {
+  const io = await testIo();
+  await writeFile(join(io.cwd, "config.json"), '{\n"acounts": 1 }');
+  expect(await run(["--json"], io)).toBe(1);
+  const { ok, problems } = JSON.parse(io.out());
+  expect(ok).toBe(false);
+  expect(problems).toContainEqual(expect.objectContaining({ path: "acounts", line: 2 }));
+  const good = await testIo();
+  const config = { auth_tokens: ["a-long-enough-token"], accounts: [{ api_key: "sk-ant-0123456789" }] };
+  await writeFile(join(good.cwd, "config.json"), JSON.stringify(config));
+  expect(await run(["--json"], good)).toBe(0);
+  expect(JSON.parse(good.out())).toEqual({ ok: true, problems: [] });
+});

@@ -7,10 +7,11 @@ import type { Config } from "../config/schema.ts";
 import { EXIT, type Io } from "./io.ts";
 import { runCommand } from "./run-command.ts";
 
-const HELP = `Usage: sub2api_simple check [-config FILE]
+const HELP = `Usage: sub2api_simple check [--json] [-config FILE]
 
 Checks a config and prints every problem with its place and a suggestion.
 
+  --json                       the problems as one line of JSON
   -config, --config, -c FILE   default: $SUB2API_CONFIG, else config.json
   -h, --help                   this text
 
@@ -18,11 +19,19 @@ Exit codes: 0 the config is good, 1 it is not, 2 wrong usage.
 `;
 
 export function run(args: string[], io: Io): Promise<number> {
-  return runCommand(args, io, { help: HELP, options: {} }, ({ configPath }) => check(configPath, io));
+  const options = { json: { type: "boolean" } } as const;
+  return runCommand(args, io, { help: HELP, options }, ({ configPath, values }) =>
+    check(configPath, values.json === true, io),
+  );
 }
 
-async function check(path: string, io: Io): Promise<number> {
+async function check(path: string, json: boolean, io: Io): Promise<number> {
   const loaded = await loadConfig(resolve(io.cwd, path), io.env);
+  if (json) {
+    const problems = loaded.ok ? [] : loaded.problems;
+    io.stdout.write(`${JSON.stringify({ ok: loaded.ok, problems })}\n`);
+    return loaded.ok ? EXIT.done : EXIT.failed;
+  }
   if (loaded.ok) {
     io.stdout.write(`${path} is good: ${summary(loaded.config)}\n`);
     return EXIT.done;

@@ -5,6 +5,7 @@ import { VERSION } from "../core/version.ts";
 import { nearest } from "../config/nearest.ts";
 import { createChatCommand } from "./chat.ts";
 import * as check from "./check.ts";
+import { createCompletionCommand } from "./completion.ts";
 import { createDoctorCommand } from "./doctor.ts";
 import * as env from "./env.ts";
 import { createExplainCommand } from "./explain.ts";
@@ -36,12 +37,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { run: serve.run, does: "runs the gateway (the default)" },
   init: { run: init.run, does: "writes a commented config with a fresh client key" },
   check: { run: check.run, does: "names every problem of a config" },
+  doctor: {
+    run: createDoctorCommand({ desk: doctorDesk, clock: systemClock }),
+    does: "says what is wrong with a set-up, and what to do",
+  },
   login: { run: createLoginCommand({ open: openLoginDesk }), does: "signs a ChatGPT plan in" },
   import: {
     run: createImportCommand({ read: readLoginFile, open: openImportDesk }),
-    does: "takes over a login of Codex or of an older program",
+    does: "takes over a login of Codex or of another gateway",
   },
-  env: { run: env.run, does: "points a client at this gateway: claude, codex, openai, opencode" },
   status: {
     run: createStatusCommand({ clock: systemClock }),
     does: "shows the accounts of a running gateway",
@@ -54,6 +58,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: createExplainCommand({ open: openRecordsDesk }),
     does: "says why a request went where it went",
   },
+  env: { run: env.run, does: "points a client at this gateway: claude, codex, openai, opencode" },
   run: {
     run: createRunCommand({ start: startInTerminal }),
     does: "starts a client pointed at this gateway: claude, codex, opencode",
@@ -62,11 +67,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: createChatCommand({ open: openRecordsDesk, clock: systemClock }),
     does: "talks with a model through the gateway",
   },
-  doctor: {
-    run: createDoctorCommand({ desk: doctorDesk, clock: systemClock }),
-    does: "says what is wrong with a set-up, and what to do",
-  },
   rekey: { run: createRekeyCommand({ open: openRekeyDesk }), does: "seals the logins with a new key" },
+  completion: {
+    run: createCompletionCommand(() => COMMANDS),
+    does: "prints what makes a shell complete all this",
+  },
 };
 
 export async function command(args: readonly string[], io: Io): Promise<number> {
@@ -88,6 +93,6 @@ function say(io: Io, text: string): number {
 }
 
 function usage(): string {
-  const lines = Object.entries(COMMANDS).map(([name, { does }]) => `  ${name.padEnd(8)} ${does}`);
+  const lines = Object.entries(COMMANDS).map(([name, { does }]) => `  ${name.padEnd(11)} ${does}`);
   return `Usage: sub2api_simple [command] [-config FILE]\n\n${lines.join("\n")}\n\nEvery command has --help.\n`;
 }
