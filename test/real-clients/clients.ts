@@ -1,7 +1,6 @@
 // How each client is started without a terminal, pointed at a gateway, with a home of its own and no way to the outside.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { clientOf, type Pointing } from "../../src/cli/clients.ts";
 import { CLIENT_KEY } from "../support/gateway-config.ts";
 import type { ClientName } from "./install.ts";
 import type { Step } from "./model.ts";
@@ -60,9 +59,13 @@ function plainEnv({ home }: Setting): Record<string, string> {
   };
 }
 
-/** As `env` tells users to. */
-function pointing(client: ClientName, { url, model }: Setting): Pointing {
-  return clientOf(client).point({ url, key: CLIENT_KEY, model, models: [] });
+const GATEWAY = join(import.meta.dirname, "..", "..", "bin", "sub2api_simple");
+
+/** As users are told to: `eval "$(sub2api_simple env claude)"`, then the client by its name. */
+function pointed(client: ClientName, { url, model, program }: Setting, args: readonly string[]): Start {
+  const lines = `"$(${GATEWAY} env ${client} --shell bash --url ${url} --model ${model})"`;
+  const script = `PATH="${dirname(program)}:$PATH"; eval ${lines} && ${client} "$@"`;
+  return { command: ["bash", "-c", script, client, ...args], env: { SUB2API_KEY: CLIENT_KEY } };
 }
 
 export const HOW: Readonly<Record<ClientName, Client>> = {
@@ -76,27 +79,21 @@ export const HOW: Readonly<Record<ClientName, Client>> = {
         input: { file_path: path, old_string: from, new_string: to },
       }),
     },
-    start: (setting, prompt) => ({
-      command: [
-        setting.program,
-        "-p",
-        prompt,
-        "--model",
-        setting.model,
-        "--permission-mode",
-        "acceptEdits",
-        "--allowedTools",
-        "Read,Edit,Write,Bash",
-      ],
-      env: {
-        ...plainEnv(setting),
-        ...pointing("claude", setting).set,
-        CLAUDE_CONFIG_DIR: join(setting.home, "claude"),
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
-        DISABLE_AUTOUPDATER: "1",
-        CLAUDE_CODE_MAX_RETRIES: "3",
-      },
-    }),
+    start(setting, prompt) {
+      const may = ["--permission-mode", "acceptEdits", "--allowedTools", "Read,Edit,Write,Bash"];
+      const { command, env } = pointed("claude", setting, ["-p", prompt, ...may]);
+      return {
+        command,
+        env: {
+          ...plainEnv(setting),
+          ...env,
+          CLAUDE_CONFIG_DIR: join(setting.home, "claude"),
+          CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+          DISABLE_AUTOUPDATER: "1",
+          CLAUDE_CODE_MAX_RETRIES: "3",
+        },
+      };
+    },
   },
   codex: {
     own: "responses",
@@ -109,24 +106,12 @@ export const HOW: Readonly<Record<ClientName, Client>> = {
       }),
     },
     start(setting, prompt, picture) {
-      const { program, work, home } = setting;
-      const { set, args } = pointing("codex", setting);
+      const { work, home } = setting;
       mkdirSync(join(home, "codex"), { recursive: true });
       const shown = picture === undefined ? [] : ["-i", picture];
-      return {
-        command: [
-          program,
-          ...args,
-          "exec",
-          "--skip-git-repo-check",
-          "--dangerously-bypass-approvals-and-sandbox",
-          "-C",
-          work,
-          prompt,
-          ...shown,
-        ],
-        env: { ...plainEnv(setting), CODEX_HOME: join(home, "codex"), ...set },
-      };
+      const may = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"];
+      const { command, env } = pointed("codex", setting, ["exec", ...may, "-C", work, prompt, ...shown]);
+      return { command, env: { ...plainEnv(setting), CODEX_HOME: join(home, "codex"), ...env } };
     },
   },
   opencode: {
@@ -143,15 +128,13 @@ export const HOW: Readonly<Record<ClientName, Client>> = {
       }),
     },
     start(setting, prompt, picture) {
-      const { program, home } = setting;
-      const { set } = pointing("opencode", setting);
+      const { home } = setting;
       const config = join(home, "opencode.json");
       put(config, JSON.stringify({ autoupdate: false, permission: "allow" }));
       const shown = picture === undefined ? [] : ["--file", picture];
-      return {
-        command: [program, "run", prompt, ...shown],
-        env: { ...plainEnv(setting), OPENCODE_CONFIG: config, ...set, OPENCODE_DISABLE_AUTOUPDATE: "1" },
-      };
+      const { command, env } = pointed("opencode", setting, ["run", prompt, ...shown]);
+      const quiet = { OPENCODE_CONFIG: config, OPENCODE_DISABLE_AUTOUPDATE: "1" };
+      return { command, env: { ...plainEnv(setting), ...quiet, ...env } };
     },
   },
 };
