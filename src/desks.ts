@@ -1,21 +1,16 @@
 // The logins of a configuration, for the commands beside the gateway. They renew nothing: a gateway that runs does.
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Account as AccountConfig } from "./config/account.ts";
 import { loadConfig } from "./config/load.ts";
 import { formatProblems } from "./config/problems.ts";
 import type { Config } from "./config/schema.ts";
 import { systemClock } from "./core/clock.ts";
-import type { Log, UpstreamRequest } from "./core/ports.ts";
+import type { Log } from "./core/ports.ts";
 import { type OpenLogins, openLogins } from "./logins.ts";
 import { createSignInDesk, type SignInDesk } from "./oauth/desk.ts";
 import { type FoundLogin, readLoginFile } from "./oauth/login-file.ts";
-import type { Identity, LoginSource, LoginStanding } from "./oauth/login.ts";
+import type { Identity, LoginSource } from "./oauth/login.ts";
 import { type Rotated, rotateKey } from "./oauth/vault-rotate.ts";
-import { PROVIDERS } from "./providers/index.ts";
-import { accountOf, loginAccountsOf } from "./settings.ts";
-import { databaseTrouble } from "./stores/migrations/database.ts";
 import { openRecordsReader, type RecordsReader } from "./stores/records-reader.ts";
 import { openLoginStore } from "./stores/logins-sqlite.ts";
 
@@ -72,7 +67,7 @@ export async function openImportDesk(config: Config, env: Env): Promise<ImportDe
 
 /** The records of a configuration; undefined when there are none yet. @throws with a message for the operator */
 export function openRecordsDesk({ dataDir }: Config): RecordsReader | undefined {
-  return openRecordsReader(databaseOf(dataDir));
+  return openRecordsReader(join(dataDir, "sub2api.sqlite"));
 }
 
 interface RekeyDesk extends Closing {
@@ -81,39 +76,11 @@ interface RekeyDesk extends Closing {
 
 /** What `rekey` works with. @throws with a message for the operator */
 export function openRekeyDesk({ dataDir }: Config, env: Env): Promise<RekeyDesk> {
-  const store = openLoginStore({ path: databaseOf(dataDir), clock: systemClock, log: quiet });
+  const store = openLoginStore({ path: join(dataDir, "sub2api.sqlite"), clock: systemClock, log: quiet });
   return Promise.resolve({
     rekey: () => rotateKey({ dataDir, env, store }),
     close: () => Promise.resolve(store.close()),
   });
-}
-
-/** What `doctor` looks at beside the config. It changes nothing. */
-export const doctorDesk = {
-  /** What is wrong with the database, as the end of a sentence. @throws with a message for the operator */
-  databaseTrouble: ({ dataDir }: Config): string | undefined => databaseTrouble(databaseOf(dataDir)),
-  /** How the accounts that sign in stand; none when nobody has signed in yet. @throws with a message for the operator */
-  async standings(config: Config, env: Env): Promise<ReadonlyMap<string, LoginStanding>> {
-    if (!existsSync(databaseOf(config.dataDir))) return new Map();
-    const logins = await openQuietly(config, env);
-    try {
-      return new Map(loginAccountsOf(config).map(({ name }) => [name, logins.custody.standing(name)]));
-    } finally {
-      await logins.close();
-    }
-  },
-  /** A question that costs nothing; undefined for accounts that have to sign in. */
-  question(config: AccountConfig): Omit<UpstreamRequest, "body"> | undefined {
-    const account = accountOf(config, () => ({ state: "needs_login", reason: "not asked" }));
-    const { credential, provider } = account;
-    return credential === undefined || credential.kind === "login"
-      ? undefined
-      : PROVIDERS[provider]?.models(account, credential);
-  },
-};
-
-function databaseOf(dataDir: string): string {
-  return join(dataDir, "sub2api.sqlite");
 }
 
 /** What goes wrong is told by the command itself. */

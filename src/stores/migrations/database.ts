@@ -69,16 +69,6 @@ function refusal(path: string, trouble: string): string {
 
 /** Why the file must not be written to, as the end of a sentence; undefined when it is sound or missing. */
 function troubleWith(path: string, log: Log): string | undefined {
-  // Where the file is ours its mode is too; what SQLite lays beside it takes the same one.
-  return databaseTrouble(path, () => privateFiles(path, log));
-}
-
-/**
- * The same for whoever only wants to know.
- * @param isOurs called when the file is known to be the gateway's own, before more of it is read
- * @throws with a message for the operator
- */
-export function databaseTrouble(path: string, isOurs = (): void => {}): string | undefined {
   const size = sizeOf(path);
   if (size === undefined) {
     const journal = journalOf(path);
@@ -88,7 +78,8 @@ export function databaseTrouble(path: string, isOurs = (): void => {}): string |
   if (size === 0) return "is empty";
   const foreign = foreignness(path);
   if (foreign !== undefined) return foreign;
-  isOurs();
+  // It is ours, so its mode is too; what SQLite lays beside it takes the same one.
+  privateFiles(path, log);
   return damageIn(path, size);
 }
 
