@@ -10,13 +10,18 @@ import { type OpenLogins, openLogins } from "./logins.ts";
 import { createSignInDesk, type SignInDesk } from "./oauth/desk.ts";
 import { type FoundLogin, readLoginFile } from "./oauth/login-file.ts";
 import type { Identity, LoginSource } from "./oauth/login.ts";
+import { type LoginLook, lookAtLogin } from "./oauth/look.ts";
 import { type Rotated, rotateKey } from "./oauth/vault-rotate.ts";
+import { PROVIDERS } from "./providers/index.ts";
+import { accountOf, loginAccountsOf } from "./settings.ts";
+import { type DatabaseLook, lookAtDatabase, lookAtLogins } from "./stores/look.ts";
 import { openRecordsReader, type RecordsReader } from "./stores/records-reader.ts";
 import { openLoginStore } from "./stores/logins-sqlite.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 export { readLoginFile };
+export type { LoginLook };
 
 interface Closing {
   /** Waits until everything is saved. */
@@ -81,6 +86,40 @@ export function openRekeyDesk({ dataDir }: Config, env: Env): Promise<RekeyDesk>
     rekey: () => rotateKey({ dataDir, env, store }),
     close: () => Promise.resolve(store.close()),
   });
+}
+
+/** What `doctor` looks at besides files and sockets. It changes nothing. */
+export interface DoctorDesk {
+  /** @throws with words for the operator */
+  database(): DatabaseLook;
+  /** Undefined when the gateway keeps no login for this account. @throws with words for the operator */
+  login(account: string): Promise<LoginLook | undefined>;
+  /** A request with the account's own key that costs nothing; undefined where there is no such key. */
+  question(account: string): { readonly url: string; readonly headers: Headers } | undefined;
+}
+
+/** What `doctor` works with. Nothing is opened before it is asked for, and nothing is changed. */
+export function openDoctorDesk(config: Config, env: Env): DoctorDesk {
+  const { dataDir } = config;
+  const path = join(dataDir, "sub2api.sqlite");
+  const signingIn = loginAccountsOf(config);
+  return {
+    database: () => lookAtDatabase(path),
+    async login(name) {
+      const account = signingIn.find((each) => each.name === name);
+      if (account === undefined) return undefined;
+      const sealed = lookAtLogins(path).get(name);
+      return lookAtLogin(account, { sealed, dataDir, env, wall: systemClock.wall() });
+    },
+    question(name) {
+      const found = config.accounts.find((each) => each.name === name);
+      if (found === undefined) return undefined;
+      const account = accountOf(found, () => ({ state: "needs_login", reason: "is not looked at" }));
+      const { credential } = account;
+      if (credential === undefined || credential.kind === "login") return undefined;
+      return PROVIDERS[account.provider]?.models(account, credential);
+    },
+  };
 }
 
 /** What goes wrong is told by the command itself. */

@@ -41,7 +41,8 @@ async function check(path: string, json: boolean, io: Io): Promise<number> {
   return EXIT.failed;
 }
 
-function summary({ accounts, authTokens, clientKeys, listen }: Config): string {
+/** How much a good config holds. */
+export function summary({ accounts, authTokens, clientKeys, listen }: Config): string {
   const off = accounts.filter((account) => account.disabled).length;
   const disabled = off === 0 ? "" : ` (${off} disabled)`;
   const keys = plural(authTokens.length + clientKeys.length, "client key");

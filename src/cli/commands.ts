@@ -7,9 +7,11 @@ import { createChatCommand } from "./chat.ts";
 import * as check from "./check.ts";
 import { createCompletionCommand } from "./completion.ts";
 import * as env from "./env.ts";
+import { createDoctorCommand } from "./doctor.ts";
 import { createExplainCommand } from "./explain.ts";
 import * as init from "./init.ts";
 import {
+  openDoctorDesk,
   openImportDesk,
   openLoginDesk,
   openRecordsDesk,
@@ -35,6 +37,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { run: serve.run, does: "runs the gateway (the default)" },
   init: { run: init.run, does: "writes a commented config with a fresh client key" },
   check: { run: check.run, does: "names every problem of a config" },
+  doctor: {
+    run: createDoctorCommand({ open: openDoctorDesk, clock: systemClock }),
+    does: "says what is wrong with a set-up, and what to do",
+  },
   login: { run: createLoginCommand({ open: openLoginDesk }), does: "signs a ChatGPT plan in" },
   import: {
     run: createImportCommand({ read: readLoginFile, open: openImportDesk }),

@@ -1,6 +1,7 @@
 // How the gateway is: a word for anybody, details for whoever holds a client key.
 
 import type { AccountStatus } from "../core/ports.ts";
+import { VERSION } from "../core/version.ts";
 import { json } from "./answers.ts";
 import type { Handle } from "./server.ts";
 
@@ -26,6 +27,7 @@ export function healthRoutes(sources: HealthSources): { health: Handle; live: Ha
       }
       return json(200, {
         status,
+        version: VERSION,
         accounts: accounts.length,
         account_details: accounts.map((each) => detail(each, sources.wall())),
       });

@@ -23,6 +23,8 @@ export interface VaultOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Told when the key could be read by others. */
   readonly log?: Log;
+  /** True for whoever only looks: a key file that is open to others stays so. */
+  readonly looksOnly?: boolean;
 }
 
 /** Several keys at one place, one a line: the first seals, the others open what was sealed before a change. */
@@ -56,7 +58,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constant
 /** Windows has no modes to speak of. */
 const HAS_MODES = process.platform !== "win32";
 
-export function openKeyRing({ dataDir, env, log }: VaultOptions): KeyRing {
+export function openKeyRing({ dataDir, env, log, looksOnly = false }: VaultOptions): KeyRing {
   const given = env[VARIABLE];
   if (given !== undefined && given !== "") return fixedRing(VARIABLE, () => given);
   const folder = env["CREDENTIALS_DIRECTORY"];
@@ -66,7 +68,8 @@ export function openKeyRing({ dataDir, env, log }: VaultOptions): KeyRing {
     const text = readIfThere(path, { links: true });
     if (text !== undefined) return fixedRing(path, () => text);
   }
-  return fileRing(join(dataDir, FILE), log);
+  const path = join(dataDir, FILE);
+  return fileRing(path, log, looksOnly ? () => {} : (file) => narrow(file, path, log));
 }
 
 function fixedRing(place: string, read: () => string): KeyRing {
@@ -81,13 +84,12 @@ function fixedRing(place: string, read: () => string): KeyRing {
   };
 }
 
-function fileRing(path: string, log: Log | undefined): KeyRing {
+function fileRing(path: string, log: Log | undefined, look: (file: number) => void): KeyRing {
   // Another process may put a new key in place at any time, and sealing is rare: the file is read each time. What is
   // opened is mostly sealed with a key that has been seen. A file that vanishes takes no key with it: another one in its
   // place would open nothing of what is there, and hide that the first is lost.
   let seen: readonly Buffer[] = [];
   let isMissed = false;
-  const look = (file: number): void => narrow(file, path, log);
   const all = (): readonly Buffer[] => {
     const text = readIfThere(path, { look });
     if (text !== undefined) seen = keysIn(text, path);

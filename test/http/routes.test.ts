@@ -1,6 +1,7 @@
 // Paths and methods, and the routes beside the protocols: the list of models, health, upgrades.
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
+import { VERSION } from "../../src/core/version.ts";
 import { accountOf, until } from "../faults/row.ts";
 import { empty, hangBeforeHeaders, held, json } from "../support/answers.ts";
 import { get, post, send, type RawRequest, type Reply } from "../support/client.ts";
@@ -267,6 +268,7 @@ describe("health", () => {
     const long = await get(gateway.url, "/health", { headers });
     expect(long.json()).toEqual({
       status: "ok",
+      version: VERSION,
       accounts: 1,
       account_details: [
         {

@@ -67,8 +67,23 @@ function refusal(path: string, trouble: string): string {
   );
 }
 
-/** Why the file must not be written to, as the end of a sentence; undefined when it is sound or missing. */
 function troubleWith(path: string, log: Log): string | undefined {
+  // It is ours then, so its mode is too; what SQLite lays beside it takes the same one.
+  return troubleIn(path, { onOwn: () => privateFiles(path, log) });
+}
+
+export interface Looking {
+  /** Called before SQLite looks into a file that is ours. */
+  readonly onOwn?: () => void;
+  /** The check of its structure; else one that fits its size. */
+  readonly check?: string;
+}
+
+/**
+ * Why the file must not be written to, as the end of a sentence; undefined when it is sound or missing.
+ * @throws when it cannot be read, or a newer version has written it
+ */
+export function troubleIn(path: string, { onOwn, check }: Looking = {}): string | undefined {
   const size = sizeOf(path);
   if (size === undefined) {
     const journal = journalOf(path);
@@ -78,9 +93,8 @@ function troubleWith(path: string, log: Log): string | undefined {
   if (size === 0) return "is empty";
   const foreign = foreignness(path);
   if (foreign !== undefined) return foreign;
-  // It is ours, so its mode is too; what SQLite lays beside it takes the same one.
-  privateFiles(path, log);
-  return damageIn(path, size);
+  onOwn?.();
+  return damageIn(path, check ?? CHECKS.find(({ upTo }) => size <= upTo)?.sql ?? "");
 }
 
 /**
@@ -106,7 +120,7 @@ function foreignness(path: string): string | undefined {
 }
 
 /** Looks through a connection that cannot write, not even by a checkpoint when it closes. */
-function damageIn(path: string, size: number): string | undefined {
+function damageIn(path: string, check: string): string | undefined {
   let database: Database | undefined;
   try {
     database = new Database(path, { readonly: true });
@@ -114,7 +128,6 @@ function damageIn(path: string, size: number): string | undefined {
     database.run("PRAGMA cell_size_check = ON");
     if (numberOf(database, "application_id") !== APPLICATION_ID) return "belongs to another program";
     if (numberOf(database, "user_version") > MIGRATIONS.length) throw newer(path);
-    const check = CHECKS.find(({ upTo }) => size <= upTo)?.sql ?? "";
     const found = database.query(check).values()[0]?.[0];
     return found === "ok" ? undefined : `is damaged (${String(found).replaceAll("\n", " ")})`;
   } catch (error) {
