@@ -134,6 +134,7 @@ async function wholeServiceDown(each: Case): Promise<void> {
   const player = { url: upstream.url };
   await using on = await stage(each, { accounts: [player, player, player] });
   const replies: Reply[] = [];
+  const startedAt = performance.now();
   const requests = process.env["FAULTS"] === "all" && (each.seed ?? 0) === 0 ? MANY_REQUESTS : REQUESTS;
   while (replies.length < requests) {
     const asked = Array.from({ length: 10 }, (_, index) => on.ask({ text: `${replies.length + index}.` }));
@@ -149,7 +150,11 @@ async function wholeServiceDown(each: Case): Promise<void> {
     );
   }
   const attempts = upstream.requests.length;
-  assert.ok(attempts <= 1.2 * requests, `${attempts} attempts for ${requests} requests`);
+  // A fifth of the requests of ten seconds, or three a second where few come; so slow is only a very busy machine.
+  const seconds = (performance.now() - startedAt) / SECOND;
+  const again = 0.2 * requests + (seconds < 10 ? 0 : 3 * seconds);
+  const said = `${attempts} attempts for ${requests} requests in ${seconds.toFixed(1)} s`;
+  assert.ok(attempts <= requests + again, said);
   assert.ok(attempts > requests, "some are tried again");
 }
 

@@ -120,13 +120,7 @@ async function thrownInStep(each: Case): Promise<void> {
   await using on = await stage(each, { clock, accounts, breaksGateway: true });
   for (const situation of situationsOf(each)) {
     ({ answer } = situation);
-    const taken = new Map<Step, number>();
-    await play(on, clock, situation, {
-      steps: stepsOf(each),
-      meet: (step) => void taken.set(step, (taken.get(step) ?? 0) + 1),
-    });
-    const names = new Set([...taken.keys()].map(({ name }) => name));
-    for (const name of situation.through) assert.ok(names.has(name), `${situation.name} takes ${name}`);
+    const taken = await stepsTaken(on, clock, situation, stepsOf(each));
     const before = [...taken].filter(([{ name }]) => situation.status !== 200 || !AFTERWARDS.has(name));
     for (const [step, calls] of before)
       for (const at of new Set([1, calls]))
@@ -138,6 +132,27 @@ async function thrownInStep(each: Case): Promise<void> {
   answer = provider({ text: wordsOf("first") });
   await expectGood(on, await on.ask({ text: "All is well." }), "first");
   expectNotCooled(on, "first");
+}
+
+/** What arrives at once with its end is seen as broken before it begins, which a busy machine makes of a cut. */
+const TRIES = 5;
+
+/** How often each step is taken when nothing is thrown. */
+async function stepsTaken(
+  on: Stage,
+  clock: VirtualClock,
+  situation: Situation,
+  steps: readonly Step[],
+): Promise<ReadonlyMap<Step, number>> {
+  for (let left = TRIES; ; left -= 1) {
+    const taken = new Map<Step, number>();
+    const meet = (step: Step): void => void taken.set(step, (taken.get(step) ?? 0) + 1);
+    await play(on, clock, situation, { steps, meet });
+    const names = new Set([...taken.keys()].map(({ name }) => name));
+    const missing = situation.through.filter((name) => !names.has(name));
+    if (missing.length === 0) return taken;
+    assert.ok(left > 1, `${situation.name} takes ${missing.join(", ")}`);
+  }
 }
 
 interface Watch {
