@@ -12,21 +12,22 @@ export function nameOf({ kind }: AccountChoice): string {
 
 export interface TemplateValues {
   readonly clientKey: string;
+  readonly listen: string;
   /** None: templates to fill in. */
   readonly accounts: readonly AccountChoice[];
   /** Where an editor finds the schema. */
   readonly schema: string;
 }
 
-export function configText({ clientKey, accounts, schema }: TemplateValues): string {
+export function configText({ clientKey, listen, accounts, schema }: TemplateValues): string {
   const entries = accounts.length > 0 ? accounts.map(accountText).join("\n") : TEMPLATES;
   return `// Config of sub2api_simple. Comments and trailing commas are allowed; config.example.json shows more.
 // "\${NAME}" takes an environment variable, "\${file:PATH}" the content of a file.
 {
   "$schema": ${JSON.stringify(schema)},
 
-  // Who can reach the gateway: only this machine. ":8080" opens it to the network.
-  "listen_addr": "127.0.0.1:8080",
+  // Who can reach the gateway: with 127.0.0.1 only this machine. ":8080" opens it to the network.
+  "listen_addr": ${JSON.stringify(listen)},
 
   // The keys of your clients. This one was made at random; keep it secret.
   "auth_tokens": [${JSON.stringify(clientKey)}],

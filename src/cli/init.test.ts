@@ -155,6 +155,16 @@ test("--json says what was written and what to type next, and nothing else stand
   expect(io.err()).toContain("Which account");
 });
 
+test("--listen is where it listens, when that is an address", async () => {
+  const io = await testIo({ ANTHROPIC_API_KEY: "sk-a" });
+  expect(await run(["--yes", "--listen", ":8080"], io)).toBe(0);
+  expect(stringAt(await goodConfig(io), "listen_addr")).toBe(":8080");
+  const wrong = await testIo();
+  expect(await run(["--yes", "--listen", "here"], wrong)).toBe(2);
+  expect(wrong.err()).toContain('--listen needs an address such as ":8080", not "here"');
+  expect(await readdir(wrong.cwd)).toEqual([]);
+});
+
 test("when nobody answers nothing is written and --yes is named", async () => {
   for (const answers of [undefined, [], ["1"]]) {
     const io = await testIo({}, answers);

@@ -5,6 +5,8 @@ import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { configJsonSchema } from "../config/json-schema.ts";
+import { configSchema } from "../config/schema.ts";
+import { UsageError } from "./arguments.ts";
 import { type FoundAccount, findAccounts, KEY_VARIABLES } from "./init-found.ts";
 import { type AccountChoice, configText, nameOf } from "./init-template.ts";
 import { EXIT, type Io, programName } from "./io.ts";
@@ -18,6 +20,8 @@ Writes a config with comments and a fresh random client key, and its schema for 
 $ANTHROPIC_API_KEY and $OPENAI_API_KEY and the login of the Codex program where they are there. Never overwrites a file.
 
   --yes, -y                    ask nothing: takes all of these, or leaves templates of accounts to fill in
+  --listen ADDR                host and port to listen on; default: 127.0.0.1:8080. ":8080" is open to the network,
+                               as it has to be in a container
   --json                       what was written, as one line of JSON; questions go to the error output
   -config, --config, -c FILE   default: $SUB2API_CONFIG, else config.json
   -h, --help                   this text
@@ -31,21 +35,29 @@ Exit codes: 0 written, 1 the file cannot be written, 2 wrong usage, or the file 
 
 const SCHEMA_FILE = "config.schema.json";
 
-const OPTIONS = { yes: { type: "boolean", short: "y" }, json: { type: "boolean" } } as const;
+const OPTIONS = {
+  yes: { type: "boolean", short: "y" },
+  listen: { type: "string" },
+  json: { type: "boolean" },
+} as const;
 
 export function run(args: string[], io: Io): Promise<number> {
-  return runCommand(args, io, { help: HELP, options: OPTIONS }, ({ values, configPath }) =>
-    init({ path: configPath, asks: values.yes !== true, json: values.json === true }, io),
-  );
+  return runCommand(args, io, { help: HELP, options: OPTIONS }, ({ values, configPath }) => {
+    const { listen = "127.0.0.1:8080", yes, json } = values;
+    const { success } = configSchema.shape.listen_addr.safeParse(listen);
+    if (!success) throw new UsageError(`--listen needs an address such as ":8080", not "${listen}"`);
+    return init({ path: configPath, asks: yes !== true, json: json === true, listen }, io);
+  });
 }
 
 interface Wish {
   readonly path: string;
   readonly asks: boolean;
   readonly json: boolean;
+  readonly listen: string;
 }
 
-async function init({ path, asks, json }: Wish, io: Io): Promise<number> {
+async function init({ path, asks, json, listen }: Wish, io: Io): Promise<number> {
   const file = resolve(io.cwd, path);
   if (existsSync(file)) return refuse(path, io);
   const found = findAccounts(io);
@@ -57,7 +69,7 @@ async function init({ path, asks, json }: Wish, io: Io): Promise<number> {
     return EXIT.usage;
   }
   const schema = join(dirname(file), SCHEMA_FILE);
-  const text = configText({ clientKey: clientKey(), accounts, schema: `./${SCHEMA_FILE}` });
+  const text = configText({ clientKey: clientKey(), listen, accounts, schema: `./${SCHEMA_FILE}` });
   const written = await writeNew(file, text);
   if (written === "exists") return refuse(path, io);
   if (written !== "written") {
