@@ -156,9 +156,9 @@ function conversionFor({ deps, exchange, ask, lease, upstreamCodec }: Attempt): 
   });
 }
 
-/** An answer that may be continued by its id lives at the account that gave it. */
-function settle({ deps, ask, lease, tap }: Attempt): void {
-  if (tap.responseId === undefined || !ask.continuable) return;
+/** An answer that may be continued by its id lives at the account that gave it. A translated one has no such id. */
+function settle({ deps, ask, lease, tap, upstreamCodec, exchange }: Attempt): void {
+  if (tap.responseId === undefined || !ask.continuable || upstreamCodec !== exchange.codec) return;
   deps.pool.issued(ownResponse(ask.key, tap.responseId), lease.candidate.account);
 }
 

@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { json } from "../support/answers.ts";
 import { get, post, type Reply } from "../support/client.ts";
 import { account, CLIENT_KEY, credentialOf, gatewayConfig } from "../support/gateway-config.ts";
+import { startGateway } from "../support/gateway.ts";
+import { memoryRecords } from "../support/memory-records.ts";
 import { pick, pickList, pickText, type JsonObject } from "../support/json-pick.ts";
 import { judge, type Protocol } from "../support/oracle.ts";
 import { provider } from "../support/provider.ts";
@@ -184,3 +186,22 @@ async function coolingUntil(gateway: Started, name: string): Promise<number> {
   expect(pick(detail, "state")).toBe("cooling");
   return Date.parse(pickText(detail, "until") ?? "");
 }
+
+test("a kept response is remembered where its account gave it, and not where it was translated", async () => {
+  for (const [api, remembered] of [
+    ["responses", 1],
+    ["chat", 0],
+    ["messages", 0],
+  ] as const) {
+    await using upstream = await startUpstream();
+    upstream.otherwise(provider());
+    const platform = platformOf(api);
+    const one = account("one", upstream.url, { platform, more: { apis: [api], models: ["gpt-5"] } });
+    const records = memoryRecords();
+    await using gateway = await startGateway(gatewayConfig([one]), { records });
+    const body = { model: "gpt-5", input: "Hello.", stream: true, store: true };
+    expect((await post(gateway.url, PATHS.responses, body, { key: CLIENT_KEY })).status).toBe(200);
+    await gateway.idle();
+    expect([api, records.load("response", Date.now()).length]).toEqual([api, remembered]);
+  }
+});
