@@ -1,5 +1,8 @@
 // `npm run soak -- --minutes N`: the program as users start it, under 200 live streams, one fault a second, reloads,
 // slow readers and clients that leave. Exit code 1 when an answer was wrong or something was not given back.
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { account, CLIENT_KEY, gatewayConfig } from "../support/gateway-config.ts";
 import { get, post } from "../support/client.ts";
@@ -23,6 +26,8 @@ interface Options {
   readonly seed: number;
   /** How long the memory may grow before its slope is taken. */
   readonly warmUpMinutes: number;
+  /** Where the gateway writes what its heap holds; undefined: it is not asked to collect. */
+  readonly heapFile: string | undefined;
 }
 
 /** Two accounts for each protocol spoken upstream, so that each can stand in for another. */
@@ -140,7 +145,7 @@ async function settled(
 
 async function soak(options: Options): Promise<JsonObject> {
   await using upstream = await startUpstream();
-  await using gateway = await spawnGateway(configOf(upstream, 1));
+  await using gateway = await spawnGateway(configOf(upstream, 1), { env: heapEnv(options) });
   const models = [MODELS.messages, MODELS.responses];
   const chance = seeded(options.seed);
   const due: string[] = [];
@@ -194,6 +199,34 @@ async function soak(options: Options): Promise<JsonObject> {
   return report(world, { before, after, cpuSeconds, exitCode, broken });
 }
 
+function heapEnv({ heapFile }: Options): Record<string, string> {
+  if (heapFile === undefined) return {};
+  return { SOAK_HEAP: heapFile, BUN_OPTIONS: `--preload ${join(import.meta.dirname, "heap.ts")}` };
+}
+
+/** What was left after a collection, from the end of the warm-up on. */
+function heapOf({ heapFile, warmUpMinutes }: Options): JsonObject {
+  if (heapFile === undefined || !existsSync(heapFile)) return {};
+  const lines = readFileSync(heapFile, "utf8").trim().split("\n");
+  const looks: { atMs: number; heapSize: number; objectCount: number }[] = lines.map((line) =>
+    JSON.parse(line),
+  );
+  const warm = looks.filter(({ atMs }) => atMs > warmUpMinutes * 60_000);
+  const mb = warm.map(({ atMs, heapSize }) => ({ atMs, value: heapSize / MB }));
+  return {
+    heap_mb: {
+      median: tenth(
+        quantile(
+          mb.map(({ value }) => value),
+          0.5,
+        ),
+      ),
+      slope_per_hour: Math.round(slopePerHour(mb) * 100) / 100,
+    },
+    objects: { warm: warm[0]?.objectCount ?? 0, end: warm.at(-1)?.objectCount ?? 0 },
+  };
+}
+
 interface End {
   readonly before: { readonly files: number; readonly sockets: number; readonly rssMb: number };
   readonly after: { readonly active: number; readonly sockets: number; readonly files: number };
@@ -244,6 +277,7 @@ function report(world: World, { before, after, cpuSeconds, exitCode, broken }: E
       slope_per_hour: Math.round(slope * 100) / 100,
       minutes: byMinute(vitals).map(tenth),
     },
+    ...heapOf(options),
     loop_ms: {
       p50: tenth(quantile(loop, 0.5)),
       p99: tenth(quantile(loop, 0.99)),
@@ -274,6 +308,7 @@ const { values } = parseArgs({
     streams: { type: "string", default: "200" },
     seed: { type: "string", default: "1" },
     "warm-up": { type: "string" },
+    heap: { type: "boolean", default: false },
   },
 });
 const minutes = Number(values.minutes);
@@ -281,6 +316,7 @@ const result = await soak({
   minutes,
   // A runtime's heap grows at first: a quarter of the time, or 15 minutes of a long run.
   warmUpMinutes: Number(values["warm-up"] ?? Math.min(15, minutes / 4)),
+  heapFile: values.heap ? join(mkdtempSync(join(tmpdir(), "soak-")), "heap.jsonl") : undefined,
   streams: Number(values.streams),
   seed: Number(values.seed),
 });
