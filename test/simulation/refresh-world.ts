@@ -4,7 +4,7 @@
 import type { Access } from "../../src/core/account.ts";
 import type { LoginStore } from "../../src/core/login.ts";
 import type { Clock } from "../../src/core/ports.ts";
-import { readDocument } from "../../src/oauth/custody-document.ts";
+import { type LoginDocument, readDocument } from "../../src/oauth/custody-document.ts";
 import { createCustody, type Custody } from "../../src/oauth/custody.ts";
 import type { LoginAccount } from "../../src/oauth/login.ts";
 import { openVault } from "../../src/oauth/vault.ts";
@@ -122,16 +122,26 @@ export class RefreshWorld implements World {
     gone.alive = false;
     gone.posts.clear();
     this.#processes.splice(this.#processes.indexOf(gone), 1);
-    for (const name of NAMES) if (!(await this.#isKept(name))) this.#excused.add(name);
+    for (const name of NAMES)
+      if (!(await this.#isKept(name)) || (await this.#isTriedTwice(name))) this.#excused.add(name);
     await this.#start();
+  }
+
+  /** Two processes have died while they presented it: nobody knows what became of it, and there is no third time. */
+  async #isTriedTwice(name: string): Promise<boolean> {
+    const journal = (await this.#kept(name))?.journal;
+    return journal?.state === "in_flight" && journal.retried;
   }
 
   /** Whether the token that is good now stands in the store, or its login is over anyway. */
   async #isKept(name: string): Promise<boolean> {
     const live = this.#issuer.liveOf(name);
+    return live !== undefined && (await this.#kept(name))?.tokens.refresh === live;
+  }
+
+  async #kept(name: string): Promise<LoginDocument | undefined> {
     const sealed = await this.#store.load(name);
-    const document = sealed && readDocument(vault.open(sealed));
-    return live !== undefined && document?.tokens.refresh === live;
+    return sealed && readDocument(vault.open(sealed));
   }
 
   async #start(): Promise<void> {
