@@ -40,6 +40,8 @@ export class IssuerWorld {
   readonly #access = new Map<string, string>();
   readonly #live = new Map<string, string>();
   readonly #revoked = new Set<string>();
+  /** Refresh tokens that somebody alive was told. */
+  readonly #heard = new Set<string>();
   #made = 0;
   /** From now on nothing goes wrong. */
   isHealed = false;
@@ -52,7 +54,9 @@ export class IssuerWorld {
   /** A person signs in: a new family, and an end of whatever was wrong with the old one. */
   signIn(account: string): { readonly access: string; readonly refresh: string; readonly lifeMs: number } {
     this.#revoked.delete(account);
-    return { ...this.#mint(account), lifeMs: LIFE_S * 1_000 };
+    const made = this.#mint(account);
+    this.#heard.add(made.refresh);
+    return { ...made, lifeMs: LIFE_S * 1_000 };
   }
 
   isAccessOf(account: string, secret: string): boolean {
@@ -62,6 +66,11 @@ export class IssuerWorld {
   /** The refresh token that is good now; undefined when none is. */
   liveOf(account: string): string | undefined {
     return this.#revoked.has(account) ? undefined : this.#live.get(account);
+  }
+
+  /** Whether somebody alive was told the token that is good now. */
+  isHeard(account: string): boolean {
+    return this.#heard.has(this.#live.get(account) ?? "");
   }
 
   async post(form: URLSearchParams, asker: Asker, signal: AbortSignal): Promise<Response> {
@@ -89,10 +98,14 @@ export class IssuerWorld {
       return fate === "500" ? json(500, { error: "server_error" }) : new Response("<html>", { status: 200 });
     }
     const answer = this.#rotate(refresh);
+    const token = this.#tokens.get(refresh);
+    const made = this.#live.get(token?.account ?? "");
     await this.#wait(before, signal);
     if (fate === "lost") throw new Broken("reset");
-    const token = this.#tokens.get(refresh);
-    if (token !== undefined && asker.alive && answer.status === 200) token.delivered = true;
+    if (token !== undefined && made !== undefined && asker.alive && answer.status === 200) {
+      token.delivered = true;
+      this.#heard.add(made);
+    }
     return answer;
   }
 

@@ -227,7 +227,8 @@ export class RefreshWorld implements World {
     for (let turn = 0; turn < 4; turn += 1) await this.#pass(5 * MINUTE);
     for (const name of NAMES) {
       // A token whose answer was lost is gone with it, and the issuer takes the next try for theft.
-      if (this.#excused.has(name) || this.#issuer.liveOf(name) === undefined) continue;
+      const isGone = this.#issuer.liveOf(name) === undefined || !this.#issuer.isHeard(name);
+      if (this.#excused.has(name) || isGone) continue;
       const box: { given?: Access | "later" | "lost" } = {};
       void Promise.resolve(this.#one().custody.access({ name })).then((given) => (box.given = given));
       for (let turn = 0; turn < 20 && box.given === undefined; turn += 1) await this.#pass(10 * SECOND);
