@@ -74,6 +74,7 @@ async function accountOf({ records, clock }: Talk, { id }: Answer): Promise<stri
   const until = clock.now() + RECORD_WITHIN_MS;
   while (clock.now() < until) {
     const found = lookUp(records, id);
+    if (found === "nowhere") return undefined;
     if (found !== undefined) return found.account;
     await new Promise<void>((resolve) => {
       clock.after(LOOK_EVERY_MS, resolve);
@@ -82,15 +83,16 @@ async function accountOf({ records, clock }: Talk, { id }: Answer): Promise<stri
   return undefined;
 }
 
-/** Whose records cannot be read is not told of an account; `explain` says why. */
-function lookUp(records: () => Records | undefined, id: string): ExchangeRecord | undefined {
+/** `nowhere`: there are none, or none that can be read, of which `explain` says why. Undefined: not written yet. */
+function lookUp(records: () => Records | undefined, id: string): ExchangeRecord | "nowhere" | undefined {
   try {
     const reader = records();
-    const [found] = reader?.find(id, 1) ?? [];
-    reader?.close();
+    if (reader === undefined) return "nowhere";
+    const [found] = reader.find(id, 1);
+    reader.close();
     return found?.id === id ? found : undefined;
   } catch {
-    return undefined;
+    return "nowhere";
   }
 }
 

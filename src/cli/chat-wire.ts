@@ -132,6 +132,8 @@ const chat: Wire = {
       inputTokens: numberAt(usage, "prompt_tokens"),
       outputTokens: numberAt(usage, "completion_tokens"),
       stopped: reason === "stop" ? undefined : reason,
+      // Some servers send no `[DONE]`.
+      isEnd: reason !== undefined,
     };
   },
 };
