@@ -7,13 +7,14 @@
 # --binary FILE   the program; default: output/sub2api_simple, which `npm run build` makes
 # --dry-run       says what would be done
 #
-# The config and the data (/var/lib/sub2api_simple) are never taken away.
+# The config and the data (/var/lib/sub2api_simple) and the keys (/etc/sub2api_simple.env) are never taken away.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$here/../output/sub2api_simple
 name=sub2api_simple
 state=/var/lib/$name
+keys=/etc/$name.env
 program=/usr/local/bin/$name
 unit=/etc/systemd/system/$name.service
 dry=no
@@ -29,6 +30,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+case $binary in /*) ;; *) binary=$PWD/$binary ;; esac
 
 # Does it, or says it.
 step() {
@@ -36,34 +38,50 @@ step() {
   [ "$dry" = yes ] || "$@"
 }
 
-if [ "$dry" = no ] && [ "$(id -u)" -ne 0 ]; then
-  echo "install.sh: this needs root; --dry-run shows what it would do" >&2
+# As the service will run: without root's environment, whose keys the service would not have.
+as_service() {
+  step runuser -u "$name" -- env -i "HOME=$state" "$@"
+}
+
+fail() {
+  echo "install.sh: $1" >&2
   exit 1
+}
+
+if [ "$dry" = no ]; then
+  [ "$(id -u)" -eq 0 ] || fail "this needs root; --dry-run shows what it would do"
+  systemctl show --property=Version >/dev/null 2>&1 || fail "there is no systemd running here"
 fi
+# The folder that root was in may be closed to the service's user.
+cd /
 
 if [ "$what" = uninstall ]; then
   [ ! -e "$unit" ] || step systemctl disable --now "$name.service"
   step rm -f "$unit" "$program"
   step systemctl daemon-reload
-  echo "The config and the data are still in $state, the user $name too."
+  echo "Still there: the config and the data in $state, the keys in $keys, the user $name."
   exit 0
 fi
 
-if [ ! -f "$binary" ]; then
-  echo "install.sh: there is no program at $binary; make it with: npm ci && npm run build" >&2
-  exit 1
-fi
-id "$name" >/dev/null 2>&1 || step useradd --system --home-dir "$state" --shell /usr/sbin/nologin "$name"
-# A running program's file cannot be written to, but it can be replaced.
-step install -m 0755 "$binary" "$program.new"
-step mv -f "$program.new" "$program"
+[ -f "$binary" ] || fail "there is no program at $binary; make it with: npm ci && npm run build"
+id "$name" >/dev/null 2>&1 ||
+  step useradd --system --user-group --no-create-home --home-dir "$state" --shell /usr/sbin/nologin "$name"
 step install -d -m 0700 -o "$name" -g "$name" "$state"
+# systemd reads it as root; made here, so that nobody makes it readable for all.
+[ -e "$keys" ] || step install -m 0600 /dev/null "$keys"
+# A running program's file cannot be written to, but it can be replaced: by one that runs here.
+[ "$dry" = yes ] || trap 'rm -f "$program.new"' EXIT
+step install -m 0755 "$binary" "$program.new"
+as_service "$program.new" --version || fail "$binary does not run here, so nothing was replaced"
+step mv -f "$program.new" "$program"
 step install -m 0644 "$here/$name.service" "$unit"
 step systemctl daemon-reload
 if [ ! -f "$state/config.json" ]; then
-  step runuser -u "$name" -- "$program" init --yes -config "$state/config.json"
-  echo "Next: put an account into $state/config.json, then: systemctl enable --now $name"
+  as_service "$program" init --yes -config "$state/config.json"
+  echo "As a service: put an account into $state/config.json, the keys that it names as \${NAME} into $keys, then:"
+  echo "  systemctl enable --now $name"
 elif systemctl is-active --quiet "$name.service" 2>/dev/null; then
+  echo "Running requests may end first; that takes up to shutdown_grace."
   step systemctl restart "$name.service"
 else
   echo "Next: systemctl enable --now $name"
