@@ -81,6 +81,11 @@ function isOwnHost(host: string | null, port: number): boolean {
   return [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`].includes(host?.toLowerCase() ?? "");
 }
 
+/** A sandbox without netlink sockets does not let anybody ask; browsers try 127.0.0.1 as well. */
 function hasIpv6Loopback(): boolean {
-  return Object.values(networkInterfaces()).some((each) => each?.some(({ address }) => address === "::1"));
+  try {
+    return Object.values(networkInterfaces()).some((each) => each?.some(({ address }) => address === "::1"));
+  } catch {
+    return false;
+  }
 }
