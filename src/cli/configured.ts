@@ -81,6 +81,6 @@ function keyOf({ authTokens, clientKeys }: Config, name: string | undefined): st
     );
   }
   const key = authTokens[0] ?? clientKeys[0]?.token;
-  if (key === undefined) throw new ConfigError("The config has no client key.");
+  if (key === undefined) throw new ConfigError("The config has no client key: add one to auth_tokens.");
   return key;
 }
